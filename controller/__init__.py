@@ -1,0 +1,1 @@
+"""From the kernel to whoever replays: attach and detach, leases, ring, record format, channel."""

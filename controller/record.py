@@ -1,0 +1,58 @@
+"""The record: header fields of one intercepted packet, as numpy sees it on both ends of the channel.
+
+The C struct in ``bpf/record.h`` is the one definition; a test compares it with this mirror field by field.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+import numpy.typing as npt
+
+RECORD = np.dtype(
+    [
+        ("time_ns", "u8"),
+        ("address_hi", "u8"),
+        ("address_lo", "u8"),
+        ("seq", "u4"),
+        ("ack", "u4"),
+        ("length", "u4"),
+        ("tsval", "u4"),
+        ("port", "u2"),
+        ("window", "u2"),
+        ("service", "u2"),
+        ("generation", "u2"),
+        ("mss", "u2"),
+        ("flags", "u1"),
+        ("kind", "u1"),
+        ("icmp_type", "u1"),
+        ("icmp_code", "u1"),
+        ("options", "u1"),
+        ("window_scale", "u1"),
+        ("sample_length", "u4"),
+        ("version", "u1"),
+        ("reserved", "u1", (3,)),
+    ]
+)
+"""One intercepted packet, 64 bytes without a payload sample."""
+
+Records = npt.NDArray[np.void]
+"""A batch of records, dtype ``RECORD``."""
+
+
+class Kind(enum.IntEnum):
+    """What kind of packet a record tells of (``enum record_kind``)."""
+
+    TCP = 0
+    ICMP = 1
+    FRAGMENT = 2
+
+
+class Option(enum.IntFlag):
+    """Which TCP options the segment carried (``enum record_option``)."""
+
+    MSS = 1
+    WINDOW_SCALE = 2
+    SACK_PERMITTED = 4
+    TIMESTAMP = 8

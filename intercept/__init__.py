@@ -1,0 +1,1 @@
+"""The `gryphon-intercept` command: options, logs and signals around the controller."""

@@ -1,0 +1,1 @@
+"""The `gryphon` command: captures in, simulated users out."""

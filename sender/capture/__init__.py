@@ -1,0 +1,1 @@
+"""Capture files to packets to sessions to a replay script."""

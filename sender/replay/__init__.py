@@ -1,0 +1,1 @@
+"""The replay engine, sans-IO: records and time in, packets out."""

@@ -1,0 +1,1 @@
+"""Counters and histograms to summary and JSON."""

@@ -1,0 +1,1 @@
+"""Putting packets on the wire."""
