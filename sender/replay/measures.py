@@ -1,0 +1,97 @@
+"""What the engine measures: the numbers of its counters and the layout of its latency histograms.
+
+The histograms have the bucket layout of HdrHistogram (lowest value 1, three significant digits), so that the library
+merges, encodes and reports what a compiled loop has recorded.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Counters = npt.NDArray[np.int64]
+"""One number per ``Counter``."""
+
+Histograms = npt.NDArray[np.int64]
+"""Shape (len(Histogram), HISTOGRAM_BUCKETS): how often each value in microseconds was seen."""
+
+
+class Counter(enum.IntEnum):
+    """Index of each counter of the engine."""
+
+    STARTED = 0  # users that sent their first SYN (each user once)
+    CONNECTED = 1  # sessions whose handshake completed
+    COMPLETED = 2  # users whose every message was sent and answered
+    SESSIONS_STARTED = 3  # loops counted
+    SESSIONS_COMPLETED = 4
+    ACTIVE = 5  # sessions between their SYN and their end, now
+    PEAK_ACTIVE = 6
+    PACKETS_SENT = 7
+    RETRANSMITTED = 8  # packets that carried SYN, data or FIN again
+    RESPONSES = 9  # records of this run that reached the engine
+    STRAY = 10  # records that belong to no user of this run
+    BYTES_SENT = 11  # payload, retransmissions not counted
+    BYTES_RECEIVED = 12  # payload, in order, each byte once
+    MESSAGES_SENT = 13
+    MESSAGES_ANSWERED = 14
+    PUSHED = 15  # server bursts that nobody waited for
+    MISMATCHED = 16  # answers of another size than recorded
+    FAILED_REFUSED = 17
+    FAILED_UNREACHABLE = 18
+    FAILED_RESET = 19
+    FAILED_EARLY_CLOSE = 20
+    FAILED_TIMEOUT = 21
+    FAILED_PMTU = 22
+    FAILED_SEND_ERROR = 23
+    FAILED_ABORTED = 24
+
+
+FAILURES = {counter.name.removeprefix("FAILED_").lower(): counter for counter in Counter if counter >= 17}
+"""Failure reason, as the result file spells it, to its counter."""
+
+
+class Histogram(enum.IntEnum):
+    """Index of each histogram, values in microseconds."""
+
+    CONNECT_INTENDED = 0  # from the scheduled start to the SYN-ACK
+    CONNECT_SERVICE = 1  # from the SYN to the SYN-ACK
+    FIRST_BYTE_INTENDED = 2
+    FIRST_BYTE_SERVICE = 3
+    RESPONSE_INTENDED = 4  # to the answer's last byte
+    RESPONSE_SERVICE = 5
+    LATENESS = 6  # from a packet's scheduled time to its being sent
+
+
+HISTOGRAM_MAX = (1 << 32) - 1
+"""Highest recordable value: 71 minutes in microseconds."""
+
+_HALF_MAGNITUDE = 10  # three digits: 2,048 sub-buckets, of which the upper half repeats per power of two
+_SUB_BUCKETS = 1 << (_HALF_MAGNITUDE + 1)
+HISTOGRAM_BUCKETS = (32 - _HALF_MAGNITUDE + 1) * (_SUB_BUCKETS >> 1)
+
+kernel: Callable[..., Any] = numba.njit(cache=True, nogil=True)
+
+
+@kernel
+def record_value(counts: npt.NDArray[np.int64], value: int) -> None:
+    """Count one value (microseconds, clamped to 0..HISTOGRAM_MAX) in one histogram's row."""
+    value = min(max(value, 0), HISTOGRAM_MAX)
+    bucket = 0
+    while (value >> bucket) >= _SUB_BUCKETS:
+        bucket += 1
+    counts[(bucket << _HALF_MAGNITUDE) + (value >> bucket)] += 1
+
+
+def new_counters() -> Counters:
+    """All counters at zero."""
+    return np.zeros(len(Counter), np.int64)
+
+
+def new_histograms() -> Histograms:
+    """All histograms empty."""
+    return np.zeros((len(Histogram), HISTOGRAM_BUCKETS), np.int64)
