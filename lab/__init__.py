@@ -1,1 +1,1 @@
-"""Real hosts and real servers in network namespaces without a way out: the demo and the ground of the netns tests."""
+"""Real hosts and servers in network namespaces without a way out: what demo and netns tests stand on."""

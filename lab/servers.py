@@ -1,0 +1,210 @@
+"""Real servers in the lab, with their own count of what they served: nginx."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from gryphon.controller.errors import EnvironmentFault
+from gryphon.lab.hosts import Lab
+from gryphon.lab.needs import tool
+from gryphon.lab.waiting import until
+
+PORT = 80
+PAGES = {"index.html": 612, "news.html": 2_300, "style.css": 9_100, "photo.jpg": 41_000, "big.bin": 5_000_000}
+"""The files that it serves, and their sizes in bytes."""
+
+# POST /upload: the mirror module is what reads the body and so has it stored, each under a name of its own.
+# Then the static module, which wants a file to be there, refuses the method, and that becomes 201.
+_CONFIGURATION = """\
+user root;
+daemon off;
+pid nginx.pid;
+worker_processes {workers};
+worker_rlimit_nofile {files};
+events {{ worker_connections {connections}; }}
+http {{
+  log_format counted
+    '$connection $remote_addr $status $body_bytes_sent $request_method $request_uri $request_body_file';
+  access_log {log};
+  client_body_temp_path uploads; proxy_temp_path unused; fastcgi_temp_path unused;
+  uwsgi_temp_path unused; scgi_temp_path unused;
+  client_max_body_size 64m;
+  types {{ text/html html; text/css css; image/jpeg jpg; }}
+  sendfile on; tcp_nopush on; log_not_found off;
+  keepalive_timeout 1h; keepalive_requests 1000000;
+  client_header_timeout 1h; client_body_timeout 1h; send_timeout 1h;
+  server {{
+    listen {port} backlog=1000000 reuseport; listen [::]:{port} backlog=1000000 reuseport;
+    root www;
+    location = /upload {{
+      client_body_in_file_only {store};
+      mirror /mirror; error_page 405 =201 @stored;
+    }}
+    location = /mirror {{ internal; return 204; }}
+    location @stored {{ return 201 "stored\\n"; }}
+  }}
+  server {{ listen unix:{directory}/status; access_log off; location / {{ stub_status; }} }}
+}}
+"""
+
+
+class Request(NamedTuple):
+    """One line of the access log."""
+
+    connection: int
+    """nginx's serial number of the connection."""
+    client: str
+    status: int
+    body_bytes: int
+    """Of the answer, without its header."""
+    method: str
+    path: str
+    upload: str
+    """Where the request's body is stored; "-" where it is not."""
+
+    def checksum(self) -> str:
+        """SHA-256 of the stored body, as nginx received it."""
+        return hashlib.sha256(Path(self.upload).read_bytes()).hexdigest()
+
+
+class Mark(NamedTuple):
+    """A moment in nginx's own counting, the lab's questions for it left out."""
+
+    accepted: int
+    requests: int
+    open: int
+    log_end: int
+
+
+class Served(NamedTuple):
+    """What nginx counted since a mark."""
+
+    connections: int
+    requests: int
+    log: list[Request]
+
+
+class Nginx:
+    """nginx on the server host, port 80 of both IP versions, as a context manager.
+
+    With `counted` each request is in its access log and each upload is stored; a load test goes without.
+    `connections` is how many it can hold open at once over all workers; a worker holds no more than the
+    limit of files per process lets it (`ulimit -n`), so a large number needs many workers.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        *,
+        workers: int = 2,
+        connections: int = 16_384,
+        counted: bool = True,
+        stays: bool = False,
+    ) -> None:
+        self._lab = lab
+        self._directory = lab.directory / "nginx"
+        self._stays = stays
+        self._asked = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        each = -(-connections // workers) + 64  # its own files and a share that the kernel deals unevenly
+        self._configuration = _CONFIGURATION.format(
+            workers=workers,
+            connections=each,
+            files=each + 64,
+            log="access.log counted" if counted else "off",
+            store="on" if counted else "off",
+            port=PORT,
+            directory=self._directory,
+        )
+
+    def __enter__(self) -> Self:
+        for name in ("www", "uploads"):
+            (self._directory / name).mkdir(parents=True)
+        for name, size in PAGES.items():
+            (self._directory / "www" / name).write_bytes(_content(name, size))
+        (self._directory / "www" / "upload").touch()
+        (self._directory / "nginx.conf").write_text(self._configuration)
+        line = [tool("nginx"), "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
+        with (self._directory / "output").open("wb") as output:
+            self._process = self._lab.popen("server", line, stdout=output, stderr=output, stays=self._stays)
+        until("nginx to answer", self._answers)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._stays:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends it at once: open connections are cut."""
+        if self._process is not None:
+            self._lab.end(self._process)
+            self._process = None
+
+    def mark(self) -> Mark:
+        """Its counts now: stub_status, and where its access log ends."""
+        log = self._directory / "access.log"
+        return self._status()._replace(log_end=log.stat().st_size if log.exists() else 0)
+
+    def since(self, mark: Mark) -> Served:
+        """What it served since `mark`, once every connection is closed and its requests are in the log.
+
+        Raises:
+            EnvironmentFault: connections stay open.
+        """
+        now = until("nginx to see its last connection closed", self._idle)
+        return Served(now.accepted - mark.accepted, now.requests - mark.requests, self._log(mark.log_end))
+
+    def _log(self, start: int) -> list[Request]:
+        path = self._directory / "access.log"
+        if not path.exists():
+            return []
+        with path.open("rb") as file:
+            file.seek(start)
+            return [_request(line) for line in file.read().decode().splitlines()]
+
+    def _idle(self) -> Mark | None:
+        now = self.mark()
+        return now if now.open == 0 else None
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise EnvironmentFault(f"nginx did not start in the lab: {self._complaint()}")
+        try:
+            self._status()
+        except (FileNotFoundError, ConnectionError):  # not listening yet, or gone before it took the question
+            return False
+        return True
+
+    def _complaint(self) -> str:
+        said = [(self._directory / name).read_text() for name in ("output", "error.log")]
+        return next((line for text in said for line in text.splitlines() if "[emerg]" in line), "".join(said))
+
+    def _status(self) -> Mark:
+        with closing(socket.socket(socket.AF_UNIX)) as asking:
+            asking.settimeout(10)
+            asking.connect(f"{self._directory}/status")
+            asking.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            with asking.makefile("rb") as answer:
+                text = answer.read().decode().partition("\r\n\r\n")[2]
+        self._asked += 1
+        active, accepted, _handled, requests, *_ = map(int, re.findall(r"\d+", text))
+        return Mark(accepted - self._asked, requests - self._asked, active - 1, 0)
+
+
+def _request(line: str) -> Request:
+    connection, client, status, body_bytes, method, path, upload = line.split(" ")
+    return Request(int(connection), client, int(status), int(body_bytes), method, path, upload)
+
+
+def _content(name: str, size: int) -> bytes:
+    """The file's content: the same at every start, and no part of it like another."""
+    return hashlib.shake_256(name.encode()).digest(size)
