@@ -7,12 +7,11 @@ merges, encodes and reports what a compiled loop has recorded.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from gryphon.sender.compiled import kernel
 
 Counters = npt.NDArray[np.int64]
 """One number per ``Counter``."""
@@ -73,8 +72,6 @@ HISTOGRAM_MAX = (1 << 32) - 1
 _HALF_MAGNITUDE = 10  # three digits: 2,048 sub-buckets, of which the upper half repeats per power of two
 _SUB_BUCKETS = 1 << (_HALF_MAGNITUDE + 1)
 HISTOGRAM_BUCKETS = (32 - _HALF_MAGNITUDE + 1) * (_SUB_BUCKETS >> 1)
-
-kernel: Callable[..., Any] = numba.njit(cache=True, nogil=True)
 
 
 @kernel

@@ -1,0 +1,218 @@
+"""The script of a user at work: when the next message leaves, when an answer is complete, how the session ends.
+
+The rules are those of docs/design.md, "The replay model". Connections change state only through ``transitions.move``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gryphon.sender.compiled import kernel
+from gryphon.sender.replay.core import Core
+from gryphon.sender.replay.measures import Counter, Histogram, record_value
+from gryphon.sender.replay.output import ACK, RST, emit, released, send
+from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Flag, Phase
+from gryphon.sender.replay.script import End
+from gryphon.sender.replay.sequence import MASK, after, plus
+from gryphon.sender.replay.transitions import Event, State, is_open, move
+
+HALF_TURN = 31
+"""A deadline further ahead than 2^31 microseconds is reached in hops."""
+
+
+@kernel
+def set_action(user: Any, now: int, at: int) -> None:
+    """Set the script's next deadline, however far ahead."""
+    hops = max(at - now, 0) >> HALF_TURN
+    user.hops = min(hops, 255)
+    user.act_at = max((at - (hops << HALF_TURN)) & MASK, 1)
+
+
+@kernel
+def complete(core: Core, user: Any) -> None:
+    """Every message has been sent and answered: whatever ends the connection now, the user has completed."""
+    if user.outcome == RUNNING:
+        user.outcome = COMPLETED
+        core.counters[Counter.COMPLETED] += 1
+        core.counters[Counter.SESSIONS_COMPLETED] += 1
+
+
+@kernel
+def fail(core: Core, user: Any, reason: int) -> None:
+    """The user has failed, by the counter of its reason."""
+    if user.outcome == RUNNING:
+        user.outcome = FAILED + reason - Counter.FAILED_REFUSED
+        core.counters[reason] += 1
+
+
+@kernel
+def leave(core: Core, user: Any) -> None:
+    """A connection that is no longer open has no deadlines and is not active."""
+    if not is_open(user):
+        user.rto_at = 0
+        user.act_at = 0
+        user.flags &= ~Flag.ACK_DUE & 0xFF
+        user.phase = Phase.ENDED
+        core.counters[Counter.ACTIVE] -= 1
+
+
+@kernel
+def end_connection(core: Core, user: Any) -> None:
+    """A reset, an error or a time-out: nothing more is sent or expected."""
+    move(user, Event.END)
+    leave(core, user)
+
+
+@kernel
+def close(core: Core, row: int, user: Any, now: int) -> None:
+    """Our FIN follows what has been released."""
+    user.flags |= Flag.FIN_RELEASED
+    move(user, Event.CLOSE)
+    user.phase = Phase.CLOSING
+    set_action(user, now, now + core.settings[0].timeout)
+    send(core, row, user, now)
+
+
+@kernel
+def _closes_first(core: Core, row: int) -> bool:
+    """Whether the server closed first in the recording."""
+    end = core.sessions[row % len(core.sessions)].end
+    return end == End.SERVER_FIN or end == End.SERVER_RST
+
+
+@kernel
+def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
+    """Nobody waits for an answer: the next entry is due its gap after ``base``."""
+    entry = core.entries[user.message]
+    if entry.last and _closes_first(core, row):
+        user.phase = Phase.PEER_CLOSE
+        set_action(user, now, base + entry.patience)
+    else:
+        user.phase = Phase.DUE
+        set_action(user, now, base + entry.gap)
+
+
+@kernel
+def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
+    """The answer that the next entry waited for is complete; its last byte came at ``at``."""
+    entry = core.entries[user.message]
+    if user.message != core.sessions[row % len(core.sessions)].first:
+        core.counters[Counter.MESSAGES_ANSWERED] += 1
+        record_value(core.histograms[Histogram.RESPONSE_INTENDED], after(at, user.intended))
+        record_value(core.histograms[Histogram.RESPONSE_SERVICE], after(at, user.sent_at))
+        if user.answer != entry.expect:
+            core.counters[Counter.MISMATCHED] += 1
+    if entry.last:
+        complete(core, user)
+    schedule(core, row, user, now, at)
+
+
+@kernel
+def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
+    """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
+    entry = core.entries[user.message]
+    if entry.expect == 0:
+        schedule(core, row, user, now, base)
+        return
+    user.phase = Phase.ANSWER
+    set_action(user, now, now + core.settings[0].timeout)
+    if user.answer >= entry.expect:
+        answered(core, row, user, now, now)
+
+
+@kernel
+def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
+    """Send one message whose time has come."""
+    entry = core.entries[user.message]
+    record_value(core.histograms[Histogram.LATENESS], now - due)
+    intended = plus(user.intended, entry.duration + entry.gap)
+    # a server faster than the recorded one earns no credit against a later stall
+    user.intended = due & MASK if after(intended, due) > 0 else intended
+    user.sent_at = now & MASK
+    if entry.fresh:
+        user.answer = 0
+    user.flags &= ~Flag.FIRST_BYTE & 0xFF
+    if user.snd_una == user.snd_max:
+        user.flags |= Flag.TIMING
+    user.message += 1
+    core.counters[Counter.MESSAGES_SENT] += 1
+    send(core, row, user, now)
+
+
+@kernel
+def _finish(core: Core, row: int, user: Any, now: int) -> None:
+    """The end entry's time has come: close as the recorded client did."""
+    complete(core, user)
+    if core.sessions[row % len(core.sessions)].end == End.CLIENT_RST:
+        emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
+        end_connection(core, user)
+    else:
+        close(core, row, user, now)
+
+
+@kernel
+def advance(core: Core, row: int, user: Any, now: int) -> None:
+    """Release every entry that is due, in order."""
+    while user.phase == Phase.DUE and user.hops == 0 and user.act_at != 0 and after(now, user.act_at) >= 0:
+        due = now - after(now, user.act_at)
+        if core.entries[user.message].last:
+            _finish(core, row, user, now)
+        else:
+            _release(core, row, user, now, due)
+            await_next(core, row, user, now, due)
+
+
+@kernel
+def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pushed: bool) -> None:
+    """Bytes of the server arrived in order at ``at``; ``pushed``: the last of them carried PSH."""
+    user.answer = min(np.int64(user.answer) + count, 0xFFFFFFFF)
+    if user.phase != Phase.ANSWER and user.phase != Phase.SETTLE:
+        if pushed:
+            core.counters[Counter.PUSHED] += 1
+        return
+    entry = core.entries[user.message]
+    if not user.flags & Flag.FIRST_BYTE and released(core, row, user) > 0:
+        user.flags |= Flag.FIRST_BYTE
+        record_value(core.histograms[Histogram.FIRST_BYTE_INTENDED], after(at, user.intended))
+        record_value(core.histograms[Histogram.FIRST_BYTE_SERVICE], after(at, user.sent_at))
+    if user.answer >= entry.expect and pushed:
+        answered(core, row, user, now, at)
+        advance(core, row, user, now)
+    else:
+        user.phase = Phase.SETTLE
+        set_action(user, now, at + entry.settle)
+
+
+@kernel
+def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
+    """The server has closed: the answer is over; a script with more to say has been cut short."""
+    entry = core.entries[user.message]
+    waiting = user.phase == Phase.ANSWER or user.phase == Phase.SETTLE
+    if waiting and entry.last and user.answer > 0:
+        answered(core, row, user, now, at)
+    elif not waiting and entry.last:
+        complete(core, user)
+    fail(core, user, Counter.FAILED_EARLY_CLOSE)
+    if user.state == State.CLOSE_WAIT:
+        close(core, row, user, now)
+
+
+@kernel
+def on_silence(core: Core, row: int, user: Any, now: int) -> None:
+    """The script's deadline has passed."""
+    due = now - after(now, user.act_at)
+    if user.phase == Phase.DUE:
+        advance(core, row, user, now)
+    elif user.phase == Phase.SETTLE and user.hole_start[0] != user.hole_end[0]:
+        set_action(user, now, now + core.entries[user.message].settle)  # more has come, out of order
+    elif user.phase == Phase.SETTLE:
+        answered(core, row, user, now, due - core.entries[user.message].settle)
+        advance(core, row, user, now)
+    elif user.phase == Phase.PEER_CLOSE:
+        close(core, row, user, now)
+    else:
+        fail(core, user, Counter.FAILED_TIMEOUT)  # a completed user stays completed
+        emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
+        end_connection(core, user)

@@ -1,0 +1,474 @@
+"""The TCP of a simulated user: what a record of the server's answer, a timer, or its scheduled start makes it do.
+
+Rules, by section of RFC 9293 unless another is named; the states and their order stand in ``transitions.py``:
+
+* SYN_SENT takes only a SYN-ACK of its own SYN; another acknowledgement is answered by a reset (3.10.7.3), a reset
+  that acknowledges the SYN is a refusal.
+* A reset counts when it stands exactly at RCV.NXT; elsewhere in the window it is challenged (RFC 5961, 3.2).
+* A SYN on an open connection is challenged by an acknowledgement (RFC 5961, 4.2).
+* What lies before RCV.NXT is acknowledged at once, so that a lost acknowledgement heals (3.10.7.4, first).
+* In-order data is acknowledged with the next message, at the second segment, or after 40 ms (3.8.6.3, as Linux).
+* Out-of-order data is kept in up to two ranges and acknowledged at once (RFC 5681, 4.2).
+* Three duplicate acknowledgements resend the first segment; until all is acknowledged, each partial acknowledgement
+  resends the next (RFC 6582). A time-out resends from SND.UNA with a window of one segment (RFC 6298, 5.4 to 5.7).
+* A closed window is probed by an acknowledgement one below SND.UNA, with back-off (3.8.6.1, as Linux).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gryphon.sender.compiled import kernel
+from gryphon.sender.replay.core import Core
+from gryphon.sender.replay.exchange import (
+    advance,
+    await_next,
+    end_connection,
+    fail,
+    leave,
+    on_bytes,
+    on_peer_fin,
+    on_silence,
+    set_action,
+)
+from gryphon.sender.replay.measures import Counter, Histogram, record_value
+from gryphon.sender.replay.output import (
+    ACK,
+    FIN,
+    OPTION_MSS,
+    OPTION_SCALE,
+    OPTION_TIMESTAMP,
+    PSH,
+    RECEIVE_WINDOW,
+    RST,
+    SYN,
+    TIMESTAMP_BYTES,
+    acknowledge,
+    emit,
+    emit_syn,
+    initial_seq,
+    released,
+    reset,
+    rto,
+    send,
+    send_again,
+)
+from gryphon.sender.replay.rows import RUNNING, Flag, Phase
+from gryphon.sender.replay.sequence import MASK, after, instant, plus
+from gryphon.sender.replay.transitions import Event, State, is_open, move
+from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
+
+SYN_RETRIES = 6
+"""Linux's tcp_syn_retries."""
+
+DATA_RETRIES = 15
+"""Linux's tcp_retries2."""
+
+DELAYED_ACK_US = 40_000
+"""Linux's TCP_DELACK_MIN."""
+
+INITIAL_WINDOW = 10
+"""Segments, RFC 6928."""
+
+DEFAULT_MSS = 536
+"""A server that names no MSS takes this (3.7.1)."""
+
+MINIMUM_MSS = 88
+"""Linux refuses to go below (tcp_min_snd_mss, with room for options)."""
+
+SETTLED_SEGMENT = 1460
+"""A payload longer than this is more than one segment: acknowledged at once."""
+
+
+@kernel
+def start(core: Core, row: int, now: int, intended: int) -> None:
+    """The user's scheduled start has come: send its SYN."""
+    user = core.users[row]
+    seq = initial_seq(core, row, user)
+    user.message = core.sessions[row % len(core.sessions)].first
+    user.snd_una = seq
+    user.snd_nxt = plus(seq, 1)
+    user.snd_max = user.snd_nxt
+    user.intended = intended & MASK
+    user.sent_at = now & MASK
+    user.ssthresh = 0xFFFF
+    user.phase = Phase.ANSWER
+    set_action(user, now, now + core.settings[0].timeout)
+    emit_syn(core, row, user, now)
+    user.rto_at = instant(now, rto(user))
+    move(user, Event.OPEN)
+    core.counters[Counter.STARTED] += 1
+    core.counters[Counter.SESSIONS_STARTED] += 1
+    core.counters[Counter.ACTIVE] += 1
+    core.counters[Counter.PEAK_ACTIVE] = max(
+        core.counters[Counter.PEAK_ACTIVE], core.counters[Counter.ACTIVE]
+    )
+    record_value(core.histograms[Histogram.LATENESS], now - intended)
+    arm(core, row, user, now)
+
+
+@kernel
+def _sample_round_trip(user: Any, microseconds: int) -> None:
+    """RFC 6298, 2.2 and 2.3, in units of 64 microseconds."""
+    sample = min(max(microseconds >> 6, 1), 0xFFFF)
+    if user.srtt == 0:
+        user.srtt = sample
+        user.rttvar = sample >> 1
+    else:
+        srtt = np.int64(user.srtt)
+        user.rttvar = (3 * np.int64(user.rttvar) + abs(srtt - sample)) >> 2
+        user.srtt = max((7 * srtt + sample) >> 3, 1)
+
+
+@kernel
+def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
+    """An acceptable SYN-ACK: take the server's options, acknowledge, begin the script."""
+    session = core.sessions[row % len(core.sessions)]
+    settings = core.settings[0]
+    both = record.options & session.syn_options
+    if both & OPTION_TIMESTAMP:
+        user.flags |= Flag.TIMESTAMPS
+        user.ts_recent = record.tsval
+    if both & OPTION_SCALE:
+        user.flags |= Flag.SCALED
+        user.peer_scale = record.window_scale
+    offered = record.mss if record.options & OPTION_MSS and record.mss > 0 else DEFAULT_MSS
+    mss = min(offered, settings.mtu - settings.headers)
+    user.mss = max(mss - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0), MINIMUM_MSS)
+    user.window = record.window
+    user.cwnd = INITIAL_WINDOW if user.retries == 0 else 1  # RFC 5681, 3.1: a lost SYN starts slowly
+    if user.retries == 0:
+        _sample_round_trip(user, after(at, user.sent_at))
+    user.retries = 0
+    user.rto_at = 0
+    user.rcv_nxt = plus(record.seq, 1)
+    user.snd_una = record.ack
+    move(user, Event.HANDSHAKE)
+    core.counters[Counter.CONNECTED] += 1
+    record_value(core.histograms[Histogram.CONNECT_INTENDED], after(at, user.intended))
+    record_value(core.histograms[Histogram.CONNECT_SERVICE], after(at, user.sent_at))
+    acknowledge(core, row, user, now)
+    await_next(core, row, user, now, at)
+    advance(core, row, user, now)
+
+
+@kernel
+def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
+    """RFC 9293, 3.10.7.3."""
+    ours = record.flags & ACK and record.ack == user.snd_nxt
+    if record.flags & ACK and not ours:
+        if not record.flags & RST:
+            emit(core, row, user, now, RST, record.ack, 0, 0)
+    elif record.flags & RST:
+        if ours:
+            fail(core, user, Counter.FAILED_REFUSED)
+            end_connection(core, user)
+    elif record.flags & SYN and ours:
+        # the window of a SYN is never scaled (RFC 7323, 2.2); Linux's first answers fit it all the same
+        _open(core, row, user, record, now, at)
+
+
+@kernel
+def _grow_window(user: Any, acknowledged: int, stream: int) -> None:
+    """Slow start by what was acknowledged, then one segment a window (RFC 5681, 3.1)."""
+    cwnd, mss = np.int64(user.cwnd), np.int64(user.mss)
+    if cwnd < user.ssthresh:
+        user.cwnd = min(cwnd + max(acknowledged // mss, 1), 0xFFFF)
+    elif stream // (cwnd * mss) != (stream + acknowledged) // (cwnd * mss):
+        user.cwnd = min(cwnd + 1, 0xFFFF)
+
+
+@kernel
+def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
+    """The acknowledgement is new: move SND.UNA, time the round trip, leave or go on with a recovery."""
+    acknowledged = after(record.ack, user.snd_una)
+    origin = plus(initial_seq(core, row, user), 1)
+    if user.flags & Flag.TIMING:
+        user.flags &= ~Flag.TIMING & 0xFF
+        _sample_round_trip(user, after(at, user.sent_at))
+    stream = max(after(user.snd_una, origin), 0)
+    user.snd_una = record.ack
+    if after(user.snd_una, user.snd_nxt) > 0:
+        user.snd_nxt = user.snd_una
+    user.retries = 0
+    user.duplicates = 0
+    user.rto_at = 0
+    if not user.flags & Flag.RECOVERY:
+        _grow_window(user, acknowledged, stream)
+    elif user.snd_una == user.snd_max:
+        user.flags &= ~Flag.RECOVERY & 0xFF
+    else:
+        send_again(core, row, user, now)
+    if user.flags & Flag.FIN_RELEASED and after(user.snd_una, origin) > released(core, row, user):
+        move(user, Event.FIN_ACKED)
+        leave(core, user)
+    elif user.phase == Phase.ANSWER:
+        set_action(user, now, now + core.settings[0].timeout)
+
+
+@kernel
+def _count_duplicate(core: Core, row: int, user: Any, now: int) -> None:
+    """The third duplicate acknowledgement in a row starts a fast retransmit (RFC 5681, 3.2)."""
+    user.duplicates = min(np.int64(user.duplicates) + 1, 255)
+    if user.duplicates == 3 and not user.flags & Flag.RECOVERY:
+        flight = after(user.snd_max, user.snd_una) // np.int64(user.mss)
+        user.ssthresh = max(flight >> 1, 2)
+        user.cwnd = user.ssthresh
+        user.flags |= Flag.RECOVERY
+        send_again(core, row, user, now)
+
+
+@kernel
+def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> bool:
+    """RFC 9293, 3.10.7.4, fifth. False: it acknowledges what was never sent, and the segment is dropped."""
+    if after(record.ack, user.snd_max) > 0:
+        acknowledge(core, row, user, now)
+        return False
+    ahead = after(record.ack, user.snd_una)
+    if ahead < 0:
+        return True
+    reopened = record.window != user.window
+    if (
+        ahead == 0
+        and record.length == 0
+        and not reopened
+        and not record.flags & FIN
+        and user.snd_max != user.snd_una
+    ):
+        _count_duplicate(core, row, user, now)
+    user.window = record.window
+    if ahead > 0:
+        _take_acknowledgement(core, row, user, record, now, at)
+    if (ahead > 0 or reopened) and is_open(user):
+        if reopened and user.snd_nxt == user.snd_una:
+            user.rto_at = 0  # the probe timer, if any: the window is open
+        send(core, row, user, now)
+    return True
+
+
+@kernel
+def _keep_range(user: Any, seq: int, end: int) -> None:
+    """Remember an out-of-order range [seq, end); a third that touches neither is forgotten (RFC 9293, 3.10.7.4)."""
+    for i in range(2):
+        if user.hole_start[i] == user.hole_end[i]:
+            user.hole_start[i] = seq
+            user.hole_end[i] = end
+            return
+        if after(seq, user.hole_end[i]) <= 0 and after(end, user.hole_start[i]) >= 0:
+            if after(seq, user.hole_start[i]) < 0:
+                user.hole_start[i] = seq
+            if after(end, user.hole_end[i]) > 0:
+                user.hole_end[i] = end
+            return
+
+
+@kernel
+def _join_ranges(user: Any) -> None:
+    """Move RCV.NXT over kept ranges that it has reached."""
+    for _ in range(2):
+        for i in range(2):
+            if user.hole_start[i] != user.hole_end[i] and after(user.hole_start[i], user.rcv_nxt) <= 0:
+                if after(user.hole_end[i], user.rcv_nxt) > 0:
+                    user.rcv_nxt = user.hole_end[i]
+                user.hole_start[i] = user.hole_end[i]
+    # the first place is the one that is looked at for "is anything missing"
+    if user.hole_start[0] == user.hole_end[0] and user.hole_start[1] != user.hole_end[1]:
+        user.hole_start[0], user.hole_end[0] = user.hole_start[1], user.hole_end[1]
+        user.hole_start[1] = user.hole_end[1]
+
+
+@kernel
+def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
+    """RFC 9293, 3.10.7.4, seventh: take what is in order, keep what is not, and decide when to acknowledge."""
+    end = plus(record.seq, record.length)
+    if after(record.seq, user.rcv_nxt) > 0:
+        _keep_range(user, record.seq, end)
+        acknowledge(core, row, user, now)
+        return
+    before = user.rcv_nxt
+    user.rcv_nxt = end
+    missing = user.hole_start[0] != user.hole_end[0]
+    if missing:
+        _join_ranges(user)
+    count = after(user.rcv_nxt, before)
+    at_once = missing or user.flags & Flag.ACK_DUE or record.length > SETTLED_SEGMENT
+    if not user.flags & Flag.ACK_DUE:
+        user.flags |= Flag.ACK_DUE
+        user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
+    core.counters[Counter.BYTES_RECEIVED] += count
+    pushed = record.flags & PSH != 0 or user.rcv_nxt != end
+    on_bytes(core, row, user, now, at, count, pushed)
+    if at_once and user.flags & Flag.ACK_DUE:
+        acknowledge(core, row, user, now)
+
+
+@kernel
+def _on_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
+    """RFC 9293, 3.10.7.4, eighth: the server closes; acknowledged at once, with our FIN when that is next."""
+    user.rcv_nxt = plus(user.rcv_nxt, 1)
+    user.flags |= Flag.ACK_DUE
+    move(user, Event.PEER_FIN)
+    on_peer_fin(core, row, user, now, at)
+    if user.flags & Flag.ACK_DUE:
+        acknowledge(core, row, user, now)
+    leave(core, user)
+
+
+@kernel
+def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
+    """RFC 5961, 3.2: exactly at RCV.NXT it ends the connection, elsewhere in the window it is challenged."""
+    ahead = after(record.seq, user.rcv_nxt)
+    if ahead == 0:
+        fail(core, user, Counter.FAILED_RESET)
+        end_connection(core, user)
+    elif 0 < ahead <= RECEIVE_WINDOW << 14:
+        acknowledge(core, row, user, now)
+
+
+@kernel
+def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
+    """RFC 9293, 3.10.7.4: an open connection, the checks in their order."""
+    if record.flags & RST:
+        _on_reset(core, row, user, record, now)
+        return
+    begin = after(record.seq, user.rcv_nxt)
+    extent = np.int64(record.length) + (record.flags & FIN)
+    if record.flags & SYN or (begin + extent <= 0 and begin != 0) or begin > RECEIVE_WINDOW << 14:
+        acknowledge(core, row, user, now)
+        return
+    if record.options & OPTION_TIMESTAMP and begin <= 0:
+        user.ts_recent = record.tsval
+    if not record.flags & ACK or not _on_acknowledgement(core, row, user, record, now, at):
+        return
+    if record.length > 0 and is_open(user):
+        _on_data(core, row, user, record, now, at)
+    fin_at = plus(record.seq, record.length)
+    if record.flags & FIN and is_open(user) and fin_at == user.rcv_nxt:
+        _on_fin(core, row, user, now, at)
+
+
+@kernel
+def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
+    """RFC 5927, 5.2 and 6: an error about a SYN ends the attempt; "too big" lowers the segment size; others are soft."""
+    too_big = (record.version == 4 and record.icmp_type == 3 and record.icmp_code == 4) or (
+        record.version == 6 and record.icmp_type == 2
+    )
+    if after(record.seq, user.snd_una) < 0 or after(record.seq, user.snd_max) >= 0:
+        return
+    if too_big:
+        fits = (
+            np.int64(record.mss)
+            - core.settings[0].headers
+            - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0)
+        )
+        if MINIMUM_MSS <= fits < user.mss:
+            user.mss = fits
+            user.snd_nxt = user.snd_una
+            user.rto_at = 1  # long past: resend at once, cut anew
+    elif user.state == State.SYN_SENT:
+        fail(core, user, Counter.FAILED_UNREACHABLE)
+        end_connection(core, user)
+
+
+@kernel
+def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
+    """One record of this user: an answer of the server, captured at ``at``."""
+    user = core.users[row]
+    core.counters[Counter.RESPONSES] += 1
+    if record.kind == 1:
+        if is_open(user):
+            _on_icmp(core, row, user, record)
+    elif record.kind != 0:
+        return
+    elif user.state == State.SYN_SENT:
+        _in_syn_sent(core, row, user, record, now, at)
+    elif is_open(user):
+        _in_synchronised(core, row, user, record, now, at)
+    elif user.state == State.TIME_WAIT:
+        if record.flags & FIN:  # our last acknowledgement was lost (3.10.7.4, eighth)
+            acknowledge(core, row, user, now)
+    elif not record.flags & RST and record.flags & ACK:
+        emit(core, row, user, now, RST, record.ack, 0, 0)  # CLOSED answers with a reset (3.10.7.1)
+    arm(core, row, user, now)
+
+
+@kernel
+def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
+    """RFC 6298, 5.4 to 5.7; without anything outstanding it is the window probe of RFC 9293, 3.8.6.1."""
+    limit = SYN_RETRIES if user.state == State.SYN_SENT else DATA_RETRIES
+    outstanding = user.snd_una != user.snd_max
+    user.rto_at = 0
+    if outstanding and user.retries >= limit:
+        fail(core, user, Counter.FAILED_TIMEOUT)
+        reset(core, row, user, now)
+        end_connection(core, user)
+        return
+    user.retries = min(np.int64(user.retries) + 1, 255)
+    if user.state == State.SYN_SENT:
+        emit_syn(core, row, user, now)
+        core.counters[Counter.RETRANSMITTED] += 1
+        user.rto_at = instant(now, rto(user))
+    elif outstanding:
+        user.ssthresh = max(after(user.snd_max, user.snd_una) // np.int64(user.mss) >> 1, 2)
+        user.cwnd = 1
+        user.duplicates = 0
+        user.flags &= ~(Flag.RECOVERY | Flag.TIMING) & 0xFF
+        user.snd_nxt = user.snd_una
+        send(core, row, user, now)
+    else:
+        emit(core, row, user, now, ACK, plus(user.snd_una, -1), 0, 0)
+        user.rto_at = instant(now, rto(user))
+
+
+@kernel
+def on_timer(core: Core, row: int, now: int) -> None:
+    """The row's slot of the wheel has come: serve whatever is due, and find its next place."""
+    user = core.users[row]
+    if user.rto_at != 0 and after(now, user.rto_at) >= 0:
+        _on_retransmission_timer(core, row, user, now)
+    if user.act_at != 0 and after(now, user.act_at) >= 0:
+        if user.hops > 0:
+            user.hops -= 1
+            user.act_at = plus(user.act_at, 1 << 31)
+        else:
+            on_silence(core, row, user, now)
+    if user.flags & Flag.ACK_DUE and _ticks_to_ack(user, now) <= 0:
+        send(core, row, user, now)
+        if user.flags & Flag.ACK_DUE and _ticks_to_ack(user, now) < 0:
+            acknowledge(core, row, user, now)
+    arm(core, row, user, now)
+
+
+@kernel
+def _ticks_to_ack(user: Any, now: int) -> int:
+    """Ticks until the delayed acknowledgement, negative once it is overdue."""
+    return ((np.int64(user.ack_tick) - (now >> TICK_SHIFT) + 0x8000) & 0xFFFF) - 0x8000
+
+
+@kernel
+def arm(core: Core, row: int, user: Any, now: int) -> None:
+    """Link the row into the wheel at its earliest deadline."""
+    far = 1 << 31
+    ahead = far
+    if user.rto_at != 0:
+        ahead = min(ahead, after(user.rto_at, now))
+    if user.act_at != 0:
+        ahead = min(ahead, after(user.act_at, now))
+    if user.flags & Flag.ACK_DUE:
+        ahead = min(ahead, _ticks_to_ack(user, now) << TICK_SHIFT)
+    if ahead != far:
+        link(core.users, core.heads, row, tick_of((now + ahead) & MASK), core.cursor[0].tick)
+
+
+@kernel
+def abort(core: Core, row: int, now: int) -> None:
+    """The run ends early: reset the user's connection, if it has one."""
+    user = core.users[row]
+    if not is_open(user):
+        return
+    if user.outcome == RUNNING:
+        fail(core, user, Counter.FAILED_ABORTED)
+    reset(core, row, user, now)
+    end_connection(core, user)

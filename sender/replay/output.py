@@ -1,0 +1,203 @@
+"""Segments of a user: what may leave under the windows (RFC 9293, 3.8; RFC 5681), and its description for the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gryphon.sender.compiled import kernel
+from gryphon.sender.replay.addresses import locate
+from gryphon.sender.replay.core import Core
+from gryphon.sender.replay.measures import Counter
+from gryphon.sender.replay.rows import Flag
+from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
+from gryphon.sender.replay.wheel import TICK_SHIFT
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+OPTION_MSS, OPTION_SCALE, OPTION_TIMESTAMP = 1, 2, 8
+
+TIMESTAMP_BYTES = 12
+"""The timestamp option with its padding, in every segment that carries it."""
+
+RECEIVE_WINDOW = 65535
+"""What a user advertises, unscaled: it reads everything at once."""
+
+INITIAL_RTO_US = 1_000_000
+"""RFC 6298, 2.1."""
+
+RTO_FLOOR_US = 200_000
+"""Linux's TCP_RTO_MIN: added to the round trip, so that a delayed acknowledgement is not taken for a loss."""
+
+RTO_CEILING_US = 120_000_000
+"""Linux's TCP_RTO_MAX."""
+
+RESERVE = 16
+"""Descriptors kept free in a batch for what one event must answer at once."""
+
+
+@kernel
+def room(core: Core) -> int:
+    """Descriptors that may still be filled with data in this batch."""
+    return len(core.packets) - core.cursor[0].packets - RESERVE
+
+
+@kernel
+def initial_seq(core: Core, row: int, user: Any) -> int:
+    """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528), higher every loop."""
+    _, lo, port = locate(core.blocks, core.plan[0], row, user.loop)
+    session = core.sessions[row % len(core.sessions)]
+    hashed = scramble(np.int64(lo & np.uint64(MASK)) ^ (port << 16))
+    return (core.settings[0].isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK
+
+
+@kernel
+def released(core: Core, row: int, user: Any) -> int:
+    """Bytes of the user's stream that its script has released so far."""
+    session = core.sessions[row % len(core.sessions)]
+    if user.message == session.first:
+        return 0
+    return np.int64(core.entries[user.message - 1].stream_end)
+
+
+@kernel
+def rto(user: Any) -> int:
+    """Retransmission time-out with back-off, microseconds (RFC 6298, 2 and 5.5)."""
+    base = INITIAL_RTO_US
+    if user.srtt != 0:
+        base = (np.int64(user.srtt) << 6) + max(RTO_FLOOR_US, np.int64(user.rttvar) << 8)
+    return min(base << min(np.int64(user.retries), 10), RTO_CEILING_US)
+
+
+@kernel
+def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset: int, length: int) -> None:
+    """Describe one segment; every one but a SYN acknowledges what has been received."""
+    packet = core.packets[core.cursor[0].packets]
+    core.cursor[0].packets += 1
+    session = core.sessions[row % len(core.sessions)]
+    packet.source_hi, packet.source_lo, packet.port = locate(core.blocks, core.plan[0], row, user.loop)
+    packet.payload = session.payload + offset
+    packet.row = row
+    packet.seq = seq
+    packet.flags = flags
+    packet.length = length
+    packet.target = session.target
+    packet.window = RECEIVE_WINDOW
+    packet.options = 0
+    packet.ack = user.rcv_nxt if flags & ACK else 0
+    if user.flags & Flag.TIMESTAMPS and not flags & RST:
+        packet.options = OPTION_TIMESTAMP
+        packet.tsval = (core.settings[0].ts_clock + now // 1000) & MASK
+        packet.tsecr = user.ts_recent
+    user.flags &= ~Flag.ACK_DUE & 0xFF
+    core.counters[Counter.PACKETS_SENT] += 1
+
+
+@kernel
+def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
+    """Describe the SYN, with the options that the recorded one had; selective acknowledgement is never offered."""
+    session = core.sessions[row % len(core.sessions)]
+    settings = core.settings[0]
+    emit(core, row, user, now, SYN, initial_seq(core, row, user), 0, 0)
+    packet = core.packets[core.cursor[0].packets - 1]
+    packet.options = (session.syn_options & (OPTION_SCALE | OPTION_TIMESTAMP)) | OPTION_MSS
+    packet.mss = settings.mtu - settings.headers
+    packet.window_scale = session.syn_scale
+    packet.window = max(session.syn_window, 1)
+    packet.tsval = (settings.ts_clock + now // 1000) & MASK
+    packet.tsecr = 0
+
+
+@kernel
+def acknowledge(core: Core, row: int, user: Any, now: int) -> None:
+    """Send an acknowledgement now."""
+    emit(core, row, user, now, ACK, user.snd_nxt, 0, 0)
+
+
+@kernel
+def reset(core: Core, row: int, user: Any, now: int) -> None:
+    """Send a reset that the server must accept (RFC 9293, 3.10.7.4: SEG.SEQ = RCV.NXT of the server)."""
+    emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
+
+
+@kernel
+def later(user: Any, now: int) -> None:
+    """The batch is full: come back to this user with the next one."""
+    user.flags |= Flag.ACK_DUE
+    user.ack_tick = (now >> TICK_SHIFT) & 0xFFFF
+
+
+@kernel
+def _usable(user: Any) -> int:
+    """Bytes that the server's window and the congestion window still allow."""
+    flight = after(user.snd_nxt, user.snd_una)
+    window = np.int64(user.window) << np.int64(user.peer_scale)
+    return min(window, np.int64(user.cwnd) * np.int64(user.mss)) - flight
+
+
+@kernel
+def _segment(core: Core, row: int, user: Any, now: int, offset: int, length: int, end: int) -> None:
+    """Send bytes of the stream at snd_nxt and move it."""
+    flags = ACK | PSH if offset + length == end else ACK
+    emit(core, row, user, now, flags, user.snd_nxt, offset, length)
+    user.snd_nxt = plus(user.snd_nxt, length)
+    _advance_max(core, user, length)
+
+
+@kernel
+def _advance_max(core: Core, user: Any, length: int) -> None:
+    """Keep the highest number sent; what lies below it is a retransmission."""
+    fresh = after(user.snd_nxt, user.snd_max)
+    if fresh > 0:
+        user.snd_max = user.snd_nxt
+        core.counters[Counter.BYTES_SENT] += min(fresh, length)
+    else:
+        core.counters[Counter.RETRANSMITTED] += 1
+        user.flags &= ~Flag.TIMING & 0xFF
+
+
+@kernel
+def send(core: Core, row: int, user: Any, now: int) -> None:
+    """Send what the script has released as far as the windows allow, then our FIN, and keep the timer running."""
+    end = released(core, row, user)
+    offset = after(user.snd_nxt, initial_seq(core, row, user)) - 1
+    held = False
+    while offset < end and not held:
+        length = min(end - offset, np.int64(user.mss))
+        usable = _usable(user)
+        if usable < length:
+            # silly window avoidance: a part of a segment goes only when nothing is on its way (RFC 9293, 3.8.6.2.1)
+            held = usable <= 0 or after(user.snd_nxt, user.snd_una) > 0
+            length = usable
+        held = held or (user.flags & Flag.RECOVERY and after(user.snd_nxt, user.snd_max) >= 0)
+        if not held and room(core) <= 0:
+            later(user, now)
+            held = True
+        if not held:
+            _segment(core, row, user, now, offset, length, end)
+            offset += length
+    if offset == end and user.flags & Flag.FIN_RELEASED:
+        emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
+        user.snd_nxt = plus(user.snd_nxt, 1)
+        _advance_max(core, user, 0)
+        offset += 1
+    if user.snd_nxt == user.snd_una and offset >= end:
+        user.rto_at = 0
+    elif user.rto_at == 0:
+        user.rto_at = instant(now, rto(user))
+
+
+@kernel
+def send_again(core: Core, row: int, user: Any, now: int) -> None:
+    """Retransmit the first unacknowledged segment, or the FIN (RFC 5681, 3.2; RFC 6582, 3.2), and restart the timer."""
+    highest = user.snd_nxt
+    user.snd_nxt = user.snd_una
+    end = released(core, row, user)
+    offset = after(user.snd_una, initial_seq(core, row, user)) - 1
+    if offset < end:
+        _segment(core, row, user, now, offset, min(end - offset, user.mss), end)
+    elif user.flags & Flag.FIN_RELEASED:
+        emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
+        core.counters[Counter.RETRANSMITTED] += 1
+    user.snd_nxt = highest
+    user.rto_at = instant(now, rto(user))

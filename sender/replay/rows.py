@@ -1,0 +1,86 @@
+"""A user is a row: the layout of the columns that hold every simulated user, 96 bytes each.
+
+Times are microseconds of the run's clock modulo 2^32; a deadline of 0 is none. Sequence numbers are modulo 2^32.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+import numpy.typing as npt
+
+USER = np.dtype(
+    [
+        ("state", "u1"),  # transitions.State: the TCP state
+        ("phase", "u1"),  # Phase: what the script waits for
+        ("flags", "u1"),  # Flag bits
+        ("outcome", "u1"),  # RUNNING, COMPLETED or FAILED + a reason's place among the failures
+        ("peer_scale", "u1"),  # window scale of the server (RFC 7323)
+        ("retries", "u1"),  # retransmissions of what is unacknowledged, in a row
+        ("duplicates", "u1"),  # duplicate acknowledgements in a row
+        ("hops", "u1"),  # half-turns of the 32-bit clock still to pass before act_at counts
+        ("loop", "u2"),  # how often this user has come back
+        ("mss", "u2"),  # payload bytes per segment
+        ("cwnd", "u2"),  # congestion window, segments (RFC 5681)
+        ("ssthresh", "u2"),  # slow start threshold, segments
+        ("window", "u2"),  # what the server last advertised, unscaled
+        ("srtt", "u2"),  # smoothed round trip, 64 us units (RFC 6298); 0: no sample yet
+        ("rttvar", "u2"),  # its variation, 64 us units
+        ("ack_tick", "u2"),  # wheel tick at which the delayed acknowledgement goes out
+        ("message", "u4"),  # index of the next script entry to release
+        ("snd_una", "u4"),
+        ("snd_nxt", "u4"),
+        ("snd_max", "u4"),  # highest snd_nxt before a time-out pulled it back
+        ("rcv_nxt", "u4"),
+        ("ts_recent", "u4"),  # TSval to echo (RFC 7323, 4.3)
+        ("answer", "u4"),  # bytes of the answer so far
+        ("intended", "u4"),  # when the last message should have gone out by the schedule
+        ("sent_at", "u4"),  # when it did
+        ("rto_at", "u4"),  # deadline: retransmission or window probe
+        ("act_at", "u4"),  # deadline: the script's next action
+        ("previous", "u4"),  # timer wheel: row + 1 of the neighbours, 0 at the ends
+        ("next", "u4"),
+        ("tick", "u4"),  # timer wheel: tick + 1 it is linked at, 0 when it is not
+        ("hole_start", "u4", (2,)),  # out-of-order data beyond rcv_nxt, up to two ranges
+        ("hole_end", "u4", (2,)),
+    ],
+    align=True,
+)
+"""One simulated user."""
+
+Users = npt.NDArray[np.void]
+"""All users, dtype ``USER``, as a recarray so that plain Python can step the kernels too."""
+
+
+class Phase(enum.IntEnum):
+    """What the script of a user waits for."""
+
+    DUE = 0  # the next entry's time (act_at)
+    ANSWER = 1  # the first byte of the answer; act_at is the time-out
+    SETTLE = 2  # more of the answer, or silence until act_at
+    PEER_CLOSE = 3  # the server, which closed first in the recording; act_at is the end of patience
+    CLOSING = 4  # the connection's end after our FIN; act_at is the end of patience
+    ENDED = 5  # nothing
+
+
+class Flag(enum.IntEnum):
+    """Bits of a user's ``flags``."""
+
+    TIMESTAMPS = 1  # both ends sent the option (RFC 7323, 3.2)
+    TIMING = 2  # the last message times a round trip (Karn: cleared by a retransmission)
+    ACK_DUE = 4  # an acknowledgement waits for ack_tick
+    RECOVERY = 8  # fast recovery until everything outstanding is acknowledged (RFC 6582)
+    FIN_RELEASED = 16  # our FIN follows the released bytes
+    FIRST_BYTE = 32  # the answer has begun
+    SCALED = 64  # both ends sent a window scale
+
+
+RUNNING = 0
+COMPLETED = 1
+FAILED = 2  # + index of the reason in measures.FAILURES
+
+
+def new_users(count: int) -> Users:
+    """Rows for ``count`` users, all idle; memory is touched only as users start."""
+    return np.zeros(count, USER).view(np.recarray)

@@ -1,0 +1,120 @@
+"""The script: what every session sends, when it is due and what it waits for, in microseconds at the chosen speed."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+SESSION = np.dtype(
+    [
+        ("payload", "i8"),  # offset of the session's client stream in the payload arena
+        ("length", "u4"),  # bytes of that stream
+        ("first", "u4"),  # index of its first entry
+        ("entries", "u4"),  # messages plus the end entry
+        ("target", "u2"),  # index into the table of servers
+        ("syn_window", "u2"),
+        ("syn_mss", "u2"),
+        ("syn_options", "u1"),  # controller.record.Option bits that the user's SYN carries
+        ("syn_scale", "u1"),
+        ("end", "u1"),  # End: who closed first
+    ],
+    align=True,
+)
+
+ENTRY = np.dtype(
+    [
+        ("gap", "i8"),  # us at the run's speed, from the end of what went before
+        ("patience", "i8"),  # us, unscaled: how long to wait for a server that closes first
+        ("duration", "i8"),  # us: the recorded answer to the previous message, to its last byte
+        ("settle", "i8"),  # us of silence after which that answer counts as complete
+        ("stream_end", "u4"),  # one past the message's last byte in the session's stream
+        ("expect", "u4"),  # bytes of the answer to the previous message; 0: nobody waits
+        ("fresh", "u1"),  # the count of answer bytes begins anew with this message
+        ("last", "u1"),  # the end entry: not a message, but the close
+    ],
+    align=True,
+)
+
+PATIENCE_US = 5_000_000
+"""How much longer than recorded a user waits for a server that closed first in the recording."""
+
+PUSH_PAUSE_NS = 1_000_000_000
+"""Server bytes after a longer pause are a push (design, section 6)."""
+
+LONGEST_US = 1 << 46
+"""No gap is longer than two years."""
+
+
+class End(enum.IntEnum):
+    """Who closed first in the recording, and how."""
+
+    NONE = 0  # the recording stops before the end: the user closes
+    CLIENT_FIN = 1
+    CLIENT_RST = 2
+    SERVER_FIN = 3
+    SERVER_RST = 4
+
+
+class Recorded(Protocol):
+    """What the script needs of a recording (``sender.capture.recording.Recording``)."""
+
+    sessions: npt.NDArray[Any]
+    messages: npt.NDArray[Any]
+    payload: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Script:
+    """Columns: sessions (dtype SESSION), entries (dtype ENTRY), payload (bytes)."""
+
+    sessions: npt.NDArray[Any]
+    entries: npt.NDArray[Any]
+    payload: npt.NDArray[np.uint8]
+
+
+def compile_script(recording: Recorded, targets: dict[int, int], speed: float) -> Script:
+    """Turn a recording into a script.
+
+    Args:
+        recording: sessions, messages and payload; every session's server port is a key of ``targets``.
+        targets: recorded server port to index of the server that its sessions go to.
+        speed: gaps are divided by it; infinity sends every message as soon as it may go.
+    """
+    source = recording.sessions
+    sessions = np.zeros(len(source), SESSION)
+    sessions["payload"] = source["payload"]
+    sessions["length"] = source["length"]
+    # every session has one entry more than messages: its end
+    sessions["entries"] = source["messages"] + 1
+    sessions["first"] = source["first_message"]
+    sessions["target"] = [targets[int(port)] for port in source["server_port"]]
+    sessions["syn_window"] = source["syn_window"]
+    sessions["syn_mss"] = source["syn_mss"]
+    sessions["syn_options"] = source["syn_options"]
+    sessions["syn_scale"] = np.minimum(source["syn_window_scale"], 14)
+    sessions["end"] = source["end"]
+    return Script(
+        sessions.view(np.recarray),
+        _entries(recording, sessions, speed).view(np.recarray),
+        np.ascontiguousarray(recording.payload),
+    )
+
+
+def _entries(recording: Recorded, sessions: npt.NDArray[Any], speed: float) -> npt.NDArray[Any]:
+    """Entries at the run's speed, in microseconds."""
+    source = recording.messages
+    entries = np.zeros(len(source), ENTRY)
+    entries["gap"] = np.minimum(source["gap_ns"] / (1000.0 * speed), LONGEST_US).astype(np.int64)
+    entries["patience"] = np.minimum(source["gap_ns"] // 1000, LONGEST_US) + PATIENCE_US
+    entries["duration"] = np.minimum(source["answer_ns"] // 1000, LONGEST_US)
+    entries["settle"] = np.minimum(source["settle_ns"] // 1000, LONGEST_US)
+    entries["stream_end"] = source["stream_end"]
+    entries["expect"] = np.minimum(source["expect"], 0xFFFFFFFF)
+    # an answer to a message that was pipelined in front of this one counts on, unless the pause makes it a push
+    entries["fresh"] = (source["expect"] > 0) | (source["gap_ns"] > PUSH_PAUSE_NS)
+    entries["last"][sessions["first"] + sessions["entries"] - 1] = 1
+    return entries

@@ -1,0 +1,77 @@
+"""The timer wheel: rows linked into slots of 128 microseconds by their earliest deadline, with no object per timer.
+
+One turn takes 67 seconds. A row is linked once, at most; a deadline that moves later leaves it where it is, and the
+row finds its place anew when its slot comes. Links are row + 1, so that zeroed memory is an empty wheel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.sender.compiled import kernel
+
+TICK_SHIFT = 7
+"""A tick is 2^7 = 128 microseconds."""
+
+SLOTS = 1 << 19
+_TICK_MASK = (1 << (32 - TICK_SHIFT)) - 1
+
+
+def new_wheel() -> npt.NDArray[np.uint32]:
+    """The slots' heads, all empty."""
+    return np.zeros(SLOTS, np.uint32)
+
+
+@kernel
+def tick_of(deadline: int) -> int:
+    """The first tick that begins at or after a deadline (microseconds modulo 2^32)."""
+    return ((np.int64(deadline) + (1 << TICK_SHIFT) - 1) >> TICK_SHIFT) & _TICK_MASK
+
+
+@kernel
+def ticks_until(tick: int, cursor: int) -> int:
+    """Ticks from the cursor (an absolute tick) to a tick modulo 2^25: negative when it has passed."""
+    half = (_TICK_MASK + 1) >> 1
+    return ((np.int64(tick) - cursor + half) & _TICK_MASK) - half
+
+
+@kernel
+def unlink(users: Any, heads: Any, row: int) -> None:
+    """Take a row out of its slot."""
+    user = users[row]
+    if user.tick == 0:
+        return
+    if user.previous != 0:
+        users[user.previous - 1].next = user.next
+    else:
+        heads[(np.int64(user.tick) - 1) & (SLOTS - 1)] = user.next
+    if user.next != 0:
+        users[user.next - 1].previous = user.previous
+    user.tick = 0
+    user.previous = 0
+    user.next = 0
+
+
+@kernel
+def link(users: Any, heads: Any, row: int, tick: int, cursor: int) -> None:
+    """Put a row into the slot of a tick, unless it already stands in an earlier one.
+
+    A tick that has passed counts as the cursor's own; one beyond the wheel's turn as the turn's last.
+    """
+    user = users[row]
+    ahead = min(max(ticks_until(tick, cursor), 0), SLOTS - 1)
+    if user.tick != 0:
+        if ticks_until(np.int64(user.tick) - 1, cursor) <= ahead:
+            return
+        unlink(users, heads, row)
+    place = (cursor + ahead) & _TICK_MASK
+    slot = place & (SLOTS - 1)
+    first = heads[slot]
+    user.next = first
+    user.tick = place + 1
+    if first != 0:
+        users[first - 1].previous = row + 1
+    heads[slot] = row + 1
