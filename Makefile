@@ -1,0 +1,36 @@
+# What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean
+SHELL := /bin/bash
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PACKAGES := bpf controller intercept lab sender
+
+help:
+	@echo "make setup   packages of the system (apt-get) and .venv with gryphon and gryphon-intercept"
+	@echo "make demo    hosts, nginx and a recording in network namespaces; replays in all three topologies"
+	@echo "make test    all tests: without root, in the kernel, in network namespaces (sudo where need be)"
+	@echo "make lint    ruff and mypy --strict"
+	@echo "make clean   removes .venv and everything that was built"
+
+setup:
+	@lab/setup.sh
+
+demo: setup
+	$(SUDO) .venv/bin/gryphon demo
+
+# CI stands for what must not be skipped there.
+test: setup
+	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/unit tests/kernel tests/netns
+
+# The folders are packages of `gryphon` by pyproject.toml alone; links lay them out as mypy looks for them.
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	mkdir -p build/typing/gryphon
+	for package in $(PACKAGES); do ln -sfn ../../../$$package build/typing/gryphon/$$package; done
+	MYPYPATH=build/typing .venv/bin/mypy --strict $(PACKAGES:%=-p gryphon.%)
+
+clean:
+	$(SUDO) rm -rf build .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	$(SUDO) find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,84 @@
+#!/bin/sh
+# Brings this machine to where gryphon and its lab run: Debian packages that are missing, and .venv.
+# Says what it does; done once, it takes no time. Root, or a user who may use sudo.
+set -eu
+cd "$(dirname "$0")/.."
+
+# tshark is for the tests alone. nginx is for the lab, which starts its own.
+packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
+          tcpdump curl nginx-light tshark"
+
+say() { echo "setup: $*"; }
+stop() { say "$*" >&2; exit 3; }
+
+if [ "$(id -u)" = 0 ]; then
+    as_root() { "$@"; }
+else
+    command -v sudo >/dev/null || stop "packages and network namespaces need root: install sudo, or run it as root."
+    as_root() { sudo "$@"; }
+fi
+
+missing_packages() {
+    for package in $packages; do
+        case $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) in
+            installed) ;;
+            *) echo "$package" ;;
+        esac
+    done
+}
+
+# A package of a server starts it and has it started at every boot, on the port that it would take from others.
+# policy-rc.d is Debian's way to forbid the first; disabling undoes the second.
+install_packages() {
+    policy=/usr/sbin/policy-rc.d
+    forbidden=
+    if [ ! -e $policy ]; then
+        forbidden=$(mktemp)
+        printf '#!/bin/sh\nexit 101\n' >"$forbidden"
+        as_root install -m 755 "$forbidden" $policy
+        trap 'as_root rm -f $policy; rm -f "$forbidden"' EXIT
+        trap 'exit 130' INT TERM
+    fi
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+    case " $* " in
+        *" nginx-light "*)
+            if command -v systemctl >/dev/null; then
+                as_root systemctl disable nginx.service || say "nginx.service may start at the next boot"
+            fi
+            ;;
+    esac
+    if [ -n "$forbidden" ]; then
+        as_root rm -f $policy
+        rm -f "$forbidden"
+        trap - EXIT INT TERM
+    fi
+}
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+    missing=$(missing_packages | tr '\n' ' ')
+    if [ -n "$missing" ]; then
+        say "installing ${missing% }"
+        # shellcheck disable=SC2086
+        install_packages $missing
+    fi
+else
+    say "this is not Debian or Ubuntu: see to it that these are there:" $packages
+fi
+
+python=/usr/bin/python3
+$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "$python is older than 3.11, which gryphon needs."
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    say "making .venv from $python"
+    $python -m venv --clear .venv
+fi
+if [ ! -e .venv/installed ] || [ pyproject.toml -nt .venv/installed ]; then
+    say "installing gryphon and its Python packages into .venv"
+    .venv/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+    touch .venv/installed
+fi
+if [ -e sender/replay/compile.py ]; then
+    say "compiling the replay kernels, where they are not yet"
+    as_root .venv/bin/python -m gryphon.sender.replay.compile
+fi
+say "ready: .venv/bin/gryphon and .venv/bin/gryphon-intercept"
