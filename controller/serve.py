@@ -1,0 +1,137 @@
+"""The intercept's server: drains the ring, hands each sender its records, keeps leases while senders live.
+
+One thread, one selector. Idle it sleeps in epoll and the kernel wakes it at the next record; while records come it
+reads the ring every quarter of a millisecond, so that a batch leaves within one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from gryphon.controller.connections import Connections
+from gryphon.controller.desk import Desk, Intercepting, Limits
+from gryphon.controller.leases import Leases
+from gryphon.controller.peer import Peer
+from gryphon.controller.policy import Policy, own_addresses
+from gryphon.controller.source import IPAddress
+
+_POLL_S = 0.00025
+_POLLS_BEFORE_SLEEP = 8
+"""Empty polls in a row (2 ms) before the loop asks the kernel to wake it."""
+_WATCH_S = 5.0
+
+
+class Server:
+    """Serves senders over one interception until it is stopped and everything has lingered."""
+
+    def __init__(
+        self,
+        interception: Intercepting,
+        listener: socket.socket,
+        token: str,
+        policy: Policy,
+        linger_s: float,
+        limits: Limits | None = None,
+        addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
+        watch: Callable[[], None] = lambda: None,
+        log: logging.Logger | None = None,
+    ) -> None:
+        """``listener`` listens already; ``watch`` is called every few seconds and may raise to end it all."""
+        self._limits = limits or Limits()
+        self._log = log or logging.getLogger("gryphon.intercept")
+        self._ring = interception.ring
+        self._watch = watch
+        self._watched = time.monotonic_ns()
+        self._quiet = _POLLS_BEFORE_SLEEP
+        self._stops = 0
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._ring.fileno(), selectors.EVENT_READ)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self.leases = Leases(interception, policy, linger_s, addresses, self._limits.lease_s)
+        desk = Desk(interception, self.leases, token, self._limits, self._log)
+        self._connections = Connections(self._selector, listener, desk, self._limits)
+
+    def stop(self) -> None:
+        """End: the first call orderly (linger), the second at once. Safe in a signal handler."""
+        self._stops += 1
+        os.write(self._wake_write, b"!")
+
+    def run(self) -> None:
+        """Serve until stopped; then nothing lingers any more, unless it was stopped twice."""
+        try:
+            while not self._over():
+                self._handle(self._wait())
+                self._drain()
+                self._tick(time.monotonic_ns())
+        finally:
+            self._close()
+
+    def _over(self) -> bool:
+        if self._stops and not self._stopping:
+            self._stopping = True
+            self._connections.dismiss("the intercept was stopped")
+            self._announce_linger()
+        if self._stops > 1:
+            return True
+        return self._stopping and not self._connections and not self.leases.lingering
+
+    def _announce_linger(self) -> None:
+        left = (self.leases.lingers_until() - time.monotonic_ns()) / 1e9
+        if left > 0:
+            self._log.info(
+                "stopping: answers to forged addresses are dropped for %.0f s more, then the program is detached "
+                "(Ctrl-C again: at once)",
+                left,
+            )
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._quiet < _POLLS_BEFORE_SLEEP:
+            time.sleep(_POLL_S)
+            return self._selector.select(0)
+        if not self._ring.arm():
+            return self._selector.select(0)
+        events = self._selector.select(self._patience())
+        self._ring.disarm()
+        return events
+
+    def _patience(self) -> float:
+        lingering = min((held.deadline_ns for held in self.leases.lingering), default=1 << 62)
+        wait = min(lingering, self._connections.deadline()) - time.monotonic_ns()
+        return min(max(wait / 1e9, 0.0), _WATCH_S)
+
+    def _handle(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, mask in events:
+            if isinstance(key.data, Peer):
+                self._connections.attend(key.data, mask)
+            elif key.data is self._connections:
+                self._connections.accept()
+            elif key.fd == self._wake_read:
+                os.read(self._wake_read, 64)
+
+    def _drain(self) -> None:
+        records = self._ring.read()
+        if len(records):
+            self._quiet = 0
+            self._connections.distribute(records)
+        else:
+            self._quiet += 1
+
+    def _tick(self, now: int) -> None:
+        self._connections.tick(now)
+        self.leases.expire(now)
+        if now - self._watched > _WATCH_S * 1e9:
+            self._watched = now
+            self._watch()
+
+    def _close(self) -> None:
+        self._connections.close()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
