@@ -1,0 +1,98 @@
+"""The recording: every replayable session of one or more capture files, as columns."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+SESSION = np.dtype(
+    [
+        ("client_hi", "u8"),  # addresses in host byte order, IPv4 mapped
+        ("client_lo", "u8"),
+        ("server_hi", "u8"),
+        ("server_lo", "u8"),
+        ("start_ns", "i8"),  # first SYN, since the epoch
+        (
+            "handshake_ns",
+            "i8",
+        ),  # last SYN before the SYN-ACK to the SYN-ACK; 0 when no SYN-ACK is in the capture
+        ("payload", "i8"),  # where the client's stream begins in Recording.payload
+        ("length", "i8"),  # bytes of it
+        ("first_message", "i8"),  # index into Recording.messages
+        ("server_bytes", "i8"),  # payload that the server sent, each byte once
+        ("messages", "u4"),  # client messages; one more entry, the end, follows them
+        ("client_port", "u2"),
+        ("server_port", "u2"),
+        ("syn_mss", "u2"),  # 0: the client's SYN had none
+        ("syn_window", "u2"),
+        ("syn_window_scale", "u1"),  # 255: none
+        ("syn_options", "u1"),  # controller.record.Option bits
+        ("version", "u1"),  # 4 or 6
+        ("end", "u1"),  # End
+    ]
+)
+"""One replayable session."""
+
+MESSAGE = np.dtype(
+    [
+        ("stream_end", "i8"),  # offset in the client's stream one past this message
+        (
+            "gap_ns",
+            "i8",
+        ),  # from the later of (end of the previous message, last byte of its answer) to the start
+        (
+            "expect",
+            "i8",
+        ),  # bytes of the answer to the previous message; of the first: what the server said first
+        (
+            "answer_ns",
+            "i8",
+        ),  # end of the previous message to the last byte of that answer; 0 when expect is 0
+        (
+            "settle_ns",
+            "i8",
+        ),  # quiet time that ends an answer of another size: max(200 ms, twice its longest pause)
+        ("pushed", "i8"),  # server bytes before this message that nobody waited for
+    ]
+)
+"""One client message, or the end of a session (stream_end = length, gap_ns to the first FIN or RST or 0).
+
+Over one session ``expect`` and ``pushed`` add up to ``server_bytes``.
+"""
+
+
+class End(enum.IntEnum):
+    """Who closed first, and how."""
+
+    NONE = 0  # the capture ended first
+    CLIENT_FIN = 1
+    CLIENT_RST = 2
+    SERVER_FIN = 3
+    SERVER_RST = 4
+
+
+REASONS = {
+    "no_syn": "they began before the capture",
+    "no_handshake": "their handshake never completed",
+    "missing_bytes": "the capture lost client packets",
+    "truncated": "the snap length cut client data off",
+    "no_client_data": "the client sent no data",
+}
+"""Why a connection cannot be replayed: the key of ``Recording.rejected`` and what it means."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What ``load`` makes of capture files."""
+
+    sessions: npt.NDArray[np.void]  # SESSION, replayable only, in recorded start order
+    messages: npt.NDArray[np.void]  # MESSAGE, per session its messages and then its end
+    payload: npt.NDArray[np.uint8]  # the clients' streams, one after the other
+    recorded: int  # TCP connections to the chosen services, those that began before the capture included
+    rejected: dict[str, int]  # reason to connections, every key of REASONS
+    packets: int  # of the files, whatever they are
+    files: list[str]
+    ports: dict[int, int]  # server port to connections, of all services in the files

@@ -1,0 +1,121 @@
+"""Segments to TCP connections: a counting sort by flow, then each flow is split where one begins.
+
+The rules, for the packets of one flow in time order:
+
+- A SYN begins a connection; its sender is the client (RFC 9293 section 3.5).
+- The same SYN again (same initial sequence number) is a retransmission, also after the reset of a connection
+  that was
+  never established, as some clients try again after a refusal.
+- A SYN with another initial sequence number, or the same one after an established connection was closed,
+  begins the
+  next connection: the port is used again.
+- A SYN-ACK that nothing explains begins a connection too, whose SYN the capture has missed, and so does any
+  other
+  packet in front of the first SYN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.sender.capture.columns import ACK, CONNECTION, FIN, RST, SYN, Array
+from gryphon.sender.capture.compiled import i64, kernel
+
+Order = npt.NDArray[np.int64]
+"""Indexes into the segments, grouped by flow, in time order within a flow."""
+
+_CLOSED_BY_RST = 4
+_BOTH_FINS = 3
+
+
+@kernel
+def _group(flow: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], order: Order) -> None:
+    """Counting sort: ``starts`` (flows + 1) becomes where each flow begins in ``order``."""
+    for i in range(len(flow)):
+        starts[i64(flow[i]) + 1] += 1
+    for f in range(1, len(starts)):
+        starts[f] += starts[f - 1]
+    following = starts.copy()
+    for i in range(len(flow)):
+        f = i64(flow[i])
+        order[following[f]] = i
+        following[f] += 1
+
+
+@kernel
+def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connections: Array) -> int:
+    """Write a CONNECTION row for each connection; gives how many."""
+    n = -1
+    for f in range(len(starts) - 1):
+        current = False
+        established = False
+        closed = 0  # bit per direction that sent its FIN, _CLOSED_BY_RST
+        isn = i64(-1)  # of the client's SYN
+        server_isn = i64(-1)
+        client = 0
+        for k in range(starts[f], starts[f + 1]):
+            i = order[k]
+            flags = i64(segments["flags"][i])
+            direction = i64(segments["direction"][i])
+            seq = i64(segments["seq"][i])
+            kind = flags & (SYN | ACK | RST)
+            begins = not current
+            if kind == SYN and current:
+                over = established and (closed == _BOTH_FINS or closed >= _CLOSED_BY_RST)
+                again = seq != isn if direction == client else established or isn < 0  # not a simultaneous open
+                begins = over or again
+            elif kind == SYN | ACK and current and closed != 0:
+                begins = direction == client or (seq != server_isn and server_isn >= 0)
+            if begins:
+                if n >= 0 and connections["last"][n] < 0:
+                    connections["last"][n] = k
+                n += 1
+                current, established, closed = True, False, 0
+                isn = seq if kind == SYN else i64(-1)
+                server_isn = i64(-1)
+                client = 1 - direction if kind == SYN | ACK else direction
+                connections["start_ns"][n] = segments["time_ns"][i]
+                connections["first"][n] = k
+                connections["last"][n] = -1
+                connections["flow"][n] = f
+                connections["client"][n] = client
+                connections["known"][n] = 2 if kind == SYN else (1 if kind == SYN | ACK else 0)
+            if kind == SYN | ACK and direction != client:
+                server_isn = seq
+            if kind == ACK and direction == client:
+                established = True
+            if flags & RST:
+                closed |= _CLOSED_BY_RST
+            elif flags & FIN:
+                closed |= 1 << direction
+        if n >= 0 and connections["last"][n] < 0:
+            connections["last"][n] = starts[f + 1]
+    return n + 1
+
+
+def split(segments: Array, flows: int) -> tuple[Array, Order]:
+    """The connections (CONNECTION rows, by flow) of time-ordered SEGMENT rows, and their packets' order."""
+    starts = np.zeros(flows + 1, np.int64)
+    order = np.zeros(len(segments), np.int64)
+    _group(segments["flow"], starts, order)
+    beginnings = int(np.count_nonzero(segments["flags"] & SYN)) + flows
+    connections = np.zeros(beginnings, CONNECTION)
+    return connections[: _split(segments, starts, order, connections)], order
+
+
+def server_ports(connections: Array, flows: Array, ports: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    """The server's port of each connection; sets ``client`` where no SYN told who the client is.
+
+    There the server is the end that has one of the chosen ``ports``, or else the lower port.
+    """
+    rows = flows[connections["flow"]]
+    a, b = rows["a_port"].astype(np.int64), rows["b_port"].astype(np.int64)
+    server_is_b = a > b
+    if ports is not None:
+        a_chosen, b_chosen = np.isin(a, ports), np.isin(b, ports)
+        server_is_b = np.where(a_chosen == b_chosen, server_is_b, b_chosen)
+    guessed = connections["known"] == 0
+    connections["client"][guessed] = np.where(server_is_b, 0, 1)[guessed]
+    port: npt.NDArray[np.int64] = np.where(connections["client"] == 0, b, a)
+    return port
