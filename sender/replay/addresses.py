@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gryphon.sender.compiled import kernel
-from gryphon.sender.replay.sequence import scramble
+from gryphon.sender.replay.sequence import int64, scramble
 
 FIRST_PORT = 32768
 PORTS = 28233
@@ -49,7 +49,7 @@ def _feistel(plan: Any, value: int, backward: bool) -> int:
             left, right = right ^ (scramble(left ^ scramble(plan.seed + turn)) & mask), left
         else:
             left, right = right, left ^ (scramble(right ^ scramble(plan.seed + step)) & mask)
-    return (left << bits) | right
+    return int64((left << bits) | right)
 
 
 @kernel
@@ -60,11 +60,11 @@ def _permute(plan: Any, slot: int, backward: bool) -> int:
     value = _feistel(plan, slot, backward)
     while value >= plan.capacity:
         value = _feistel(plan, value, backward)
-    return value
+    return int64(value)
 
 
 @kernel
-def locate(blocks: Any, plan: Any, row: int, loop: int) -> tuple[int, int, int]:
+def locate(blocks: Any, plan: Any, row: int, loop: int) -> tuple[Any, Any, Any]:
     """(address_hi, address_lo, port) of a user in its loop."""
     slot = _permute(plan, (loop * plan.users + row) % plan.cycle, False)
     if plan.mode == 0:
@@ -87,7 +87,7 @@ def row_of(blocks: Any, plan: Any, hi: int, lo: int, port: int) -> int:
     for at in range(len(blocks)):
         block = blocks[at]
         if block.hi == hi and lo >= block.lo and lo - block.lo < np.uint64(block.count):
-            index = block.before + np.int64(lo - block.lo)
+            index = block.before + int64(lo - block.lo)
             slot = index + place * plan.addresses if plan.mode == 0 else index * PORTS + place
             slot = _permute(plan, slot, True)
             return slot % plan.users if slot < plan.cycle else -1

@@ -21,7 +21,7 @@ from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import new_users
 from gryphon.sender.replay.script import Script
-from gryphon.sender.replay.sequence import MASK
+from gryphon.sender.replay.sequence import MASK, int64
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
 
 STARTS_PER_STEP = 256
@@ -42,7 +42,7 @@ def _take_records(core: Core, records: Any, now: int, epoch_ns: int) -> int:
         if row < 0 or record.generation != settings.generation:
             core.counters[Counter.STRAY] += 1
             continue
-        at = min((np.int64(record.time_ns) - epoch_ns) // 1000, now)
+        at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
         machine.on_record(core, row, record, now, at)
     return len(records)
 
@@ -57,7 +57,7 @@ def _serve_timers(core: Core, now: int) -> None:
         while core.heads[slot] != 0:
             if room(core) <= 0:
                 return
-            row = np.int64(core.heads[slot]) - 1
+            row = int64(core.heads[slot]) - 1
             unlink(core.users, core.heads, row)
             machine.on_timer(core, row, now)
         cursor.tick += 1
@@ -71,7 +71,7 @@ def _start_users(core: Core, now: int, most: int) -> None:
     for _ in range(most):
         if cursor.started >= settings.users or room(core) <= 0:
             return
-        intended = settings.start + np.int64(cursor.started * 1e6 / settings.rate)
+        intended = settings.start + int64(cursor.started * 1e6 / settings.rate)
         if intended > now:
             return
         machine.start(core, cursor.started, now, intended)

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import inner
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.measures import Counter, Histogram, record_value
 from gryphon.sender.replay.output import ACK, RST, emit, released, send
 from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Flag, Phase
 from gryphon.sender.replay.script import End
-from gryphon.sender.replay.sequence import MASK, after, plus
+from gryphon.sender.replay.sequence import MASK, after, int64, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 
 HALF_TURN = 31
 """A deadline further ahead than 2^31 microseconds is reached in hops."""
 
 
-@kernel
+@inner
 def set_action(user: Any, now: int, at: int) -> None:
     """Set the script's next deadline, however far ahead."""
     hops = max(at - now, 0) >> HALF_TURN
@@ -30,7 +28,7 @@ def set_action(user: Any, now: int, at: int) -> None:
     user.act_at = max((at - (hops << HALF_TURN)) & MASK, 1)
 
 
-@kernel
+@inner
 def complete(core: Core, user: Any) -> None:
     """Every message has been sent and answered: whatever ends the connection now, the user has completed."""
     if user.outcome == RUNNING:
@@ -39,7 +37,7 @@ def complete(core: Core, user: Any) -> None:
         core.counters[Counter.SESSIONS_COMPLETED] += 1
 
 
-@kernel
+@inner
 def fail(core: Core, user: Any, reason: int) -> None:
     """The user has failed, by the counter of its reason."""
     if user.outcome == RUNNING:
@@ -47,7 +45,7 @@ def fail(core: Core, user: Any, reason: int) -> None:
         core.counters[reason] += 1
 
 
-@kernel
+@inner
 def leave(core: Core, user: Any) -> None:
     """A connection that is no longer open has no deadlines and is not active."""
     if not is_open(user):
@@ -58,14 +56,14 @@ def leave(core: Core, user: Any) -> None:
         core.counters[Counter.ACTIVE] -= 1
 
 
-@kernel
+@inner
 def end_connection(core: Core, user: Any) -> None:
     """A reset, an error or a time-out: nothing more is sent or expected."""
     move(user, Event.END)
     leave(core, user)
 
 
-@kernel
+@inner
 def close(core: Core, row: int, user: Any, now: int) -> None:
     """Our FIN follows what has been released."""
     user.flags |= Flag.FIN_RELEASED
@@ -75,14 +73,14 @@ def close(core: Core, row: int, user: Any, now: int) -> None:
     send(core, row, user, now)
 
 
-@kernel
+@inner
 def _closes_first(core: Core, row: int) -> bool:
     """Whether the server closed first in the recording."""
     end = core.sessions[row % len(core.sessions)].end
-    return end == End.SERVER_FIN or end == End.SERVER_RST
+    return bool(end == End.SERVER_FIN or end == End.SERVER_RST)
 
 
-@kernel
+@inner
 def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """Nobody waits for an answer: the next entry is due its gap after ``base``."""
     entry = core.entries[user.message]
@@ -94,7 +92,7 @@ def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
         set_action(user, now, base + entry.gap)
 
 
-@kernel
+@inner
 def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The answer that the next entry waited for is complete; its last byte came at ``at``."""
     entry = core.entries[user.message]
@@ -109,7 +107,7 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
     schedule(core, row, user, now, at)
 
 
-@kernel
+@inner
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
     entry = core.entries[user.message]
@@ -122,7 +120,7 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
         answered(core, row, user, now, now)
 
 
-@kernel
+@inner
 def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     """Send one message whose time has come."""
     entry = core.entries[user.message]
@@ -141,7 +139,7 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     send(core, row, user, now)
 
 
-@kernel
+@inner
 def _finish(core: Core, row: int, user: Any, now: int) -> None:
     """The end entry's time has come: close as the recorded client did."""
     complete(core, user)
@@ -152,7 +150,7 @@ def _finish(core: Core, row: int, user: Any, now: int) -> None:
         close(core, row, user, now)
 
 
-@kernel
+@inner
 def advance(core: Core, row: int, user: Any, now: int) -> None:
     """Release every entry that is due, in order."""
     while user.phase == Phase.DUE and user.hops == 0 and user.act_at != 0 and after(now, user.act_at) >= 0:
@@ -164,10 +162,10 @@ def advance(core: Core, row: int, user: Any, now: int) -> None:
             await_next(core, row, user, now, due)
 
 
-@kernel
+@inner
 def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pushed: bool) -> None:
     """Bytes of the server arrived in order at ``at``; ``pushed``: the last of them carried PSH."""
-    user.answer = min(np.int64(user.answer) + count, 0xFFFFFFFF)
+    user.answer = min(int64(user.answer) + count, 0xFFFFFFFF)
     if user.phase != Phase.ANSWER and user.phase != Phase.SETTLE:
         if pushed:
             core.counters[Counter.PUSHED] += 1
@@ -185,7 +183,7 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pus
         set_action(user, now, at + entry.settle)
 
 
-@kernel
+@inner
 def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The server has closed: the answer is over; a script with more to say has been cut short."""
     entry = core.entries[user.message]
@@ -199,7 +197,7 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
         close(core, row, user, now)
 
 
-@kernel
+@inner
 def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     """The script's deadline has passed."""
     due = now - after(now, user.act_at)

@@ -18,9 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import inner
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.exchange import (
     advance,
@@ -56,7 +54,7 @@ from gryphon.sender.replay.output import (
     send_again,
 )
 from gryphon.sender.replay.rows import RUNNING, Flag, Phase
-from gryphon.sender.replay.sequence import MASK, after, instant, plus
+from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
 
@@ -82,7 +80,7 @@ SETTLED_SEGMENT = 1460
 """A payload longer than this is more than one segment: acknowledged at once."""
 
 
-@kernel
+@inner
 def start(core: Core, row: int, now: int, intended: int) -> None:
     """The user's scheduled start has come: send its SYN."""
     user = core.users[row]
@@ -102,14 +100,12 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     core.counters[Counter.STARTED] += 1
     core.counters[Counter.SESSIONS_STARTED] += 1
     core.counters[Counter.ACTIVE] += 1
-    core.counters[Counter.PEAK_ACTIVE] = max(
-        core.counters[Counter.PEAK_ACTIVE], core.counters[Counter.ACTIVE]
-    )
+    core.counters[Counter.PEAK_ACTIVE] = max(core.counters[Counter.PEAK_ACTIVE], core.counters[Counter.ACTIVE])
     record_value(core.histograms[Histogram.LATENESS], now - intended)
     arm(core, row, user, now)
 
 
-@kernel
+@inner
 def _sample_round_trip(user: Any, microseconds: int) -> None:
     """RFC 6298, 2.2 and 2.3, in units of 64 microseconds."""
     sample = min(max(microseconds >> 6, 1), 0xFFFF)
@@ -117,12 +113,12 @@ def _sample_round_trip(user: Any, microseconds: int) -> None:
         user.srtt = sample
         user.rttvar = sample >> 1
     else:
-        srtt = np.int64(user.srtt)
-        user.rttvar = (3 * np.int64(user.rttvar) + abs(srtt - sample)) >> 2
+        srtt = int64(user.srtt)
+        user.rttvar = (3 * int64(user.rttvar) + abs(srtt - sample)) >> 2
         user.srtt = max((7 * srtt + sample) >> 3, 1)
 
 
-@kernel
+@inner
 def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """An acceptable SYN-ACK: take the server's options, acknowledge, begin the script."""
     session = core.sessions[row % len(core.sessions)]
@@ -154,7 +150,7 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     advance(core, row, user, now)
 
 
-@kernel
+@inner
 def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.3."""
     ours = record.flags & ACK and record.ack == user.snd_nxt
@@ -170,17 +166,17 @@ def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int
         _open(core, row, user, record, now, at)
 
 
-@kernel
+@inner
 def _grow_window(user: Any, acknowledged: int, stream: int) -> None:
     """Slow start by what was acknowledged, then one segment a window (RFC 5681, 3.1)."""
-    cwnd, mss = np.int64(user.cwnd), np.int64(user.mss)
+    cwnd, mss = int64(user.cwnd), int64(user.mss)
     if cwnd < user.ssthresh:
         user.cwnd = min(cwnd + max(acknowledged // mss, 1), 0xFFFF)
     elif stream // (cwnd * mss) != (stream + acknowledged) // (cwnd * mss):
         user.cwnd = min(cwnd + 1, 0xFFFF)
 
 
-@kernel
+@inner
 def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """The acknowledgement is new: move SND.UNA, time the round trip, leave or go on with a recovery."""
     acknowledged = after(record.ack, user.snd_una)
@@ -208,19 +204,19 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
         set_action(user, now, now + core.settings[0].timeout)
 
 
-@kernel
+@inner
 def _count_duplicate(core: Core, row: int, user: Any, now: int) -> None:
     """The third duplicate acknowledgement in a row starts a fast retransmit (RFC 5681, 3.2)."""
-    user.duplicates = min(np.int64(user.duplicates) + 1, 255)
+    user.duplicates = min(int64(user.duplicates) + 1, 255)
     if user.duplicates == 3 and not user.flags & Flag.RECOVERY:
-        flight = after(user.snd_max, user.snd_una) // np.int64(user.mss)
+        flight = after(user.snd_max, user.snd_una) // int64(user.mss)
         user.ssthresh = max(flight >> 1, 2)
         user.cwnd = user.ssthresh
         user.flags |= Flag.RECOVERY
         send_again(core, row, user, now)
 
 
-@kernel
+@inner
 def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> bool:
     """RFC 9293, 3.10.7.4, fifth. False: it acknowledges what was never sent, and the segment is dropped."""
     if after(record.ack, user.snd_max) > 0:
@@ -230,13 +226,7 @@ def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, 
     if ahead < 0:
         return True
     reopened = record.window != user.window
-    if (
-        ahead == 0
-        and record.length == 0
-        and not reopened
-        and not record.flags & FIN
-        and user.snd_max != user.snd_una
-    ):
+    if ahead == 0 and record.length == 0 and not reopened and not record.flags & FIN and user.snd_max != user.snd_una:
         _count_duplicate(core, row, user, now)
     user.window = record.window
     if ahead > 0:
@@ -248,7 +238,7 @@ def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, 
     return True
 
 
-@kernel
+@inner
 def _keep_range(user: Any, seq: int, end: int) -> None:
     """Remember an out-of-order range [seq, end); a third that touches neither is forgotten (RFC 9293, 3.10.7.4)."""
     for i in range(2):
@@ -264,7 +254,7 @@ def _keep_range(user: Any, seq: int, end: int) -> None:
             return
 
 
-@kernel
+@inner
 def _join_ranges(user: Any) -> None:
     """Move RCV.NXT over kept ranges that it has reached."""
     for _ in range(2):
@@ -279,7 +269,7 @@ def _join_ranges(user: Any) -> None:
         user.hole_start[1] = user.hole_end[1]
 
 
-@kernel
+@inner
 def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4, seventh: take what is in order, keep what is not, and decide when to acknowledge."""
     end = plus(record.seq, record.length)
@@ -304,7 +294,7 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
         acknowledge(core, row, user, now)
 
 
-@kernel
+@inner
 def _on_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4, eighth: the server closes; acknowledged at once, with our FIN when that is next."""
     user.rcv_nxt = plus(user.rcv_nxt, 1)
@@ -316,7 +306,7 @@ def _on_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     leave(core, user)
 
 
-@kernel
+@inner
 def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     """RFC 5961, 3.2: exactly at RCV.NXT it ends the connection, elsewhere in the window it is challenged."""
     ahead = after(record.seq, user.rcv_nxt)
@@ -327,14 +317,14 @@ def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
         acknowledge(core, row, user, now)
 
 
-@kernel
+@inner
 def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4: an open connection, the checks in their order."""
     if record.flags & RST:
         _on_reset(core, row, user, record, now)
         return
     begin = after(record.seq, user.rcv_nxt)
-    extent = np.int64(record.length) + (record.flags & FIN)
+    extent = int64(record.length) + (record.flags & FIN)
     if record.flags & SYN or (begin + extent <= 0 and begin != 0) or begin > RECEIVE_WINDOW << 14:
         acknowledge(core, row, user, now)
         return
@@ -349,20 +339,16 @@ def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at:
         _on_fin(core, row, user, now, at)
 
 
-@kernel
+@inner
 def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
-    """RFC 5927, 5.2 and 6: an error about a SYN ends the attempt; "too big" lowers the segment size; others are soft."""
+    """RFC 5927, 5.2 and 6: an error about a SYN ends the attempt; "too big" lowers the MSS; others are soft."""
     too_big = (record.version == 4 and record.icmp_type == 3 and record.icmp_code == 4) or (
         record.version == 6 and record.icmp_type == 2
     )
     if after(record.seq, user.snd_una) < 0 or after(record.seq, user.snd_max) >= 0:
         return
     if too_big:
-        fits = (
-            np.int64(record.mss)
-            - core.settings[0].headers
-            - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0)
-        )
+        fits = int64(record.mss) - core.settings[0].headers - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0)
         if MINIMUM_MSS <= fits < user.mss:
             user.mss = fits
             user.snd_nxt = user.snd_una
@@ -372,7 +358,7 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
         end_connection(core, user)
 
 
-@kernel
+@inner
 def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     """One record of this user: an answer of the server, captured at ``at``."""
     user = core.users[row]
@@ -394,7 +380,7 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     arm(core, row, user, now)
 
 
-@kernel
+@inner
 def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
     """RFC 6298, 5.4 to 5.7; without anything outstanding it is the window probe of RFC 9293, 3.8.6.1."""
     limit = SYN_RETRIES if user.state == State.SYN_SENT else DATA_RETRIES
@@ -405,13 +391,13 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
         reset(core, row, user, now)
         end_connection(core, user)
         return
-    user.retries = min(np.int64(user.retries) + 1, 255)
+    user.retries = min(int64(user.retries) + 1, 255)
     if user.state == State.SYN_SENT:
         emit_syn(core, row, user, now)
         core.counters[Counter.RETRANSMITTED] += 1
         user.rto_at = instant(now, rto(user))
     elif outstanding:
-        user.ssthresh = max(after(user.snd_max, user.snd_una) // np.int64(user.mss) >> 1, 2)
+        user.ssthresh = max(after(user.snd_max, user.snd_una) // int64(user.mss) >> 1, 2)
         user.cwnd = 1
         user.duplicates = 0
         user.flags &= ~(Flag.RECOVERY | Flag.TIMING) & 0xFF
@@ -422,7 +408,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
         user.rto_at = instant(now, rto(user))
 
 
-@kernel
+@inner
 def on_timer(core: Core, row: int, now: int) -> None:
     """The row's slot of the wheel has come: serve whatever is due, and find its next place."""
     user = core.users[row]
@@ -441,13 +427,13 @@ def on_timer(core: Core, row: int, now: int) -> None:
     arm(core, row, user, now)
 
 
-@kernel
+@inner
 def _ticks_to_ack(user: Any, now: int) -> int:
     """Ticks until the delayed acknowledgement, negative once it is overdue."""
-    return ((np.int64(user.ack_tick) - (now >> TICK_SHIFT) + 0x8000) & 0xFFFF) - 0x8000
+    return ((int64(user.ack_tick) - (now >> TICK_SHIFT) + 0x8000) & 0xFFFF) - 0x8000
 
 
-@kernel
+@inner
 def arm(core: Core, row: int, user: Any, now: int) -> None:
     """Link the row into the wheel at its earliest deadline."""
     far = 1 << 31
@@ -462,7 +448,7 @@ def arm(core: Core, row: int, user: Any, now: int) -> None:
         link(core.users, core.heads, row, tick_of((now + ahead) & MASK), core.cursor[0].tick)
 
 
-@kernel
+@inner
 def abort(core: Core, row: int, now: int) -> None:
     """The run ends early: reset the user's connection, if it has one."""
     user = core.users[row]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import inner
 from gryphon.sender.replay.addresses import locate
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.rows import Flag
-from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
+from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus, scramble
 from gryphon.sender.replay.wheel import TICK_SHIFT
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -36,40 +36,40 @@ RESERVE = 16
 """Descriptors kept free in a batch for what one event must answer at once."""
 
 
-@kernel
+@inner
 def room(core: Core) -> int:
     """Descriptors that may still be filled with data in this batch."""
-    return len(core.packets) - core.cursor[0].packets - RESERVE
+    return int64(len(core.packets) - core.cursor[0].packets - RESERVE)
 
 
-@kernel
+@inner
 def initial_seq(core: Core, row: int, user: Any) -> int:
     """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528), higher every loop."""
     _, lo, port = locate(core.blocks, core.plan[0], row, user.loop)
     session = core.sessions[row % len(core.sessions)]
-    hashed = scramble(np.int64(lo & np.uint64(MASK)) ^ (port << 16))
-    return (core.settings[0].isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK
+    hashed = scramble(int64(lo & np.uint64(MASK)) ^ (port << 16))
+    return int64((core.settings[0].isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK)
 
 
-@kernel
+@inner
 def released(core: Core, row: int, user: Any) -> int:
     """Bytes of the user's stream that its script has released so far."""
     session = core.sessions[row % len(core.sessions)]
     if user.message == session.first:
         return 0
-    return np.int64(core.entries[user.message - 1].stream_end)
+    return int64(core.entries[user.message - 1].stream_end)
 
 
-@kernel
+@inner
 def rto(user: Any) -> int:
     """Retransmission time-out with back-off, microseconds (RFC 6298, 2 and 5.5)."""
     base = INITIAL_RTO_US
     if user.srtt != 0:
-        base = (np.int64(user.srtt) << 6) + max(RTO_FLOOR_US, np.int64(user.rttvar) << 8)
-    return min(base << min(np.int64(user.retries), 10), RTO_CEILING_US)
+        base = (int64(user.srtt) << 6) + max(RTO_FLOOR_US, int64(user.rttvar) << 8)
+    return min(base << min(int64(user.retries), 10), RTO_CEILING_US)
 
 
-@kernel
+@inner
 def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset: int, length: int) -> None:
     """Describe one segment; every one but a SYN acknowledges what has been received."""
     packet = core.packets[core.cursor[0].packets]
@@ -93,7 +93,7 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     core.counters[Counter.PACKETS_SENT] += 1
 
 
-@kernel
+@inner
 def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
     """Describe the SYN, with the options that the recorded one had; selective acknowledgement is never offered."""
     session = core.sessions[row % len(core.sessions)]
@@ -108,34 +108,34 @@ def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
     packet.tsecr = 0
 
 
-@kernel
+@inner
 def acknowledge(core: Core, row: int, user: Any, now: int) -> None:
     """Send an acknowledgement now."""
     emit(core, row, user, now, ACK, user.snd_nxt, 0, 0)
 
 
-@kernel
+@inner
 def reset(core: Core, row: int, user: Any, now: int) -> None:
     """Send a reset that the server must accept (RFC 9293, 3.10.7.4: SEG.SEQ = RCV.NXT of the server)."""
     emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
 
 
-@kernel
+@inner
 def later(user: Any, now: int) -> None:
     """The batch is full: come back to this user with the next one."""
     user.flags |= Flag.ACK_DUE
     user.ack_tick = (now >> TICK_SHIFT) & 0xFFFF
 
 
-@kernel
+@inner
 def _usable(user: Any) -> int:
     """Bytes that the server's window and the congestion window still allow."""
-    flight = after(user.snd_nxt, user.snd_una)
-    window = np.int64(user.window) << np.int64(user.peer_scale)
-    return min(window, np.int64(user.cwnd) * np.int64(user.mss)) - flight
+    flight = int64(after(user.snd_nxt, user.snd_una))
+    window = int64(user.window) << int64(user.peer_scale)
+    return min(window, int64(user.cwnd) * int64(user.mss)) - flight
 
 
-@kernel
+@inner
 def _segment(core: Core, row: int, user: Any, now: int, offset: int, length: int, end: int) -> None:
     """Send bytes of the stream at snd_nxt and move it."""
     flags = ACK | PSH if offset + length == end else ACK
@@ -144,7 +144,7 @@ def _segment(core: Core, row: int, user: Any, now: int, offset: int, length: int
     _advance_max(core, user, length)
 
 
-@kernel
+@inner
 def _advance_max(core: Core, user: Any, length: int) -> None:
     """Keep the highest number sent; what lies below it is a retransmission."""
     fresh = after(user.snd_nxt, user.snd_max)
@@ -156,14 +156,14 @@ def _advance_max(core: Core, user: Any, length: int) -> None:
         user.flags &= ~Flag.TIMING & 0xFF
 
 
-@kernel
+@inner
 def send(core: Core, row: int, user: Any, now: int) -> None:
     """Send what the script has released as far as the windows allow, then our FIN, and keep the timer running."""
     end = released(core, row, user)
     offset = after(user.snd_nxt, initial_seq(core, row, user)) - 1
     held = False
     while offset < end and not held:
-        length = min(end - offset, np.int64(user.mss))
+        length = min(end - offset, int64(user.mss))
         usable = _usable(user)
         if usable < length:
             # silly window avoidance: a part of a segment goes only when nothing is on its way (RFC 9293, 3.8.6.2.1)
@@ -187,7 +187,7 @@ def send(core: Core, row: int, user: Any, now: int) -> None:
         user.rto_at = instant(now, rto(user))
 
 
-@kernel
+@inner
 def send_again(core: Core, row: int, user: Any, now: int) -> None:
     """Retransmit the first unacknowledged segment, or the FIN (RFC 5681, 3.2; RFC 6582, 3.2), and restart the timer."""
     highest = user.snd_nxt

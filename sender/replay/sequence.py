@@ -1,10 +1,13 @@
 """32-bit numbers that wrap: sequence numbers (RFC 9293, 3.4) and microsecond clocks, compared in modular order.
 
 Columns are unsigned; numba turns unsigned with signed 64-bit numbers into floats, so every kernel converts an
-unsigned field with ``np.int64`` before it calculates with it.
+unsigned field with ``int64`` before it calculates with it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,29 +15,32 @@ from gryphon.sender.compiled import kernel
 
 MASK = 0xFFFFFFFF
 
+int64: Callable[[Any], int] = np.int64  # type: ignore[assignment]
+"""A signed number out of an unsigned field."""
+
 
 @kernel
 def after(a: int, b: int) -> int:
     """How far a lies after b on the circle of 32-bit numbers: negative when it lies before."""
-    return ((np.int64(a) - np.int64(b) + 0x80000000) & MASK) - 0x80000000
+    return ((int64(a) - int64(b) + 0x80000000) & MASK) - 0x80000000
 
 
 @kernel
 def plus(a: int, n: int) -> int:
     """The number n steps after a."""
-    return (np.int64(a) + n) & MASK
+    return (int64(a) + n) & MASK
 
 
 @kernel
 def instant(a: int, n: int) -> int:
     """The time n microseconds after a as a deadline: never 0, which stands for none."""
-    return max((np.int64(a) + n) & MASK, 1)
+    return max((int64(a) + n) & MASK, 1)
 
 
 @kernel
 def scramble(value: int) -> int:
     """A well mixed 32-bit number out of another (the finaliser of MurmurHash3)."""
-    value = np.int64(value) & MASK
+    value = int64(value) & MASK
     value = ((value ^ (value >> 16)) * 0x85EBCA6B) & MASK
     value = ((value ^ (value >> 13)) * 0xC2B2AE35) & MASK
     return value ^ (value >> 16)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import inner
 
 
 class State(enum.IntEnum):
@@ -102,13 +102,13 @@ def _table() -> np.ndarray[Any, np.dtype[np.uint8]]:
 _NEXT = _table()
 
 
-@kernel
+@inner
 def move(user: Any, event: int) -> None:
     """Change a user's state as the table says."""
     user.state = _NEXT[user.state, event]
 
 
-@kernel
+@inner
 def is_open(user: Any) -> bool:
     """Whether the user holds a connection, or asks for one."""
-    return user.state != State.IDLE and user.state != State.CLOSED and user.state != State.TIME_WAIT
+    return bool(user.state != State.IDLE and user.state != State.CLOSED and user.state != State.TIME_WAIT)

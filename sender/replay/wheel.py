@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import inner
+from gryphon.sender.replay.sequence import int64
 
 TICK_SHIFT = 7
 """A tick is 2^7 = 128 microseconds."""
@@ -25,20 +26,20 @@ def new_wheel() -> npt.NDArray[np.uint32]:
     return np.zeros(SLOTS, np.uint32)
 
 
-@kernel
+@inner
 def tick_of(deadline: int) -> int:
     """The first tick that begins at or after a deadline (microseconds modulo 2^32)."""
-    return ((np.int64(deadline) + (1 << TICK_SHIFT) - 1) >> TICK_SHIFT) & _TICK_MASK
+    return ((int64(deadline) + (1 << TICK_SHIFT) - 1) >> TICK_SHIFT) & _TICK_MASK
 
 
-@kernel
+@inner
 def ticks_until(tick: int, cursor: int) -> int:
     """Ticks from the cursor (an absolute tick) to a tick modulo 2^25: negative when it has passed."""
     half = (_TICK_MASK + 1) >> 1
-    return ((np.int64(tick) - cursor + half) & _TICK_MASK) - half
+    return ((int64(tick) - cursor + half) & _TICK_MASK) - half
 
 
-@kernel
+@inner
 def unlink(users: Any, heads: Any, row: int) -> None:
     """Take a row out of its slot."""
     user = users[row]
@@ -47,7 +48,7 @@ def unlink(users: Any, heads: Any, row: int) -> None:
     if user.previous != 0:
         users[user.previous - 1].next = user.next
     else:
-        heads[(np.int64(user.tick) - 1) & (SLOTS - 1)] = user.next
+        heads[(int64(user.tick) - 1) & (SLOTS - 1)] = user.next
     if user.next != 0:
         users[user.next - 1].previous = user.previous
     user.tick = 0
@@ -55,7 +56,7 @@ def unlink(users: Any, heads: Any, row: int) -> None:
     user.next = 0
 
 
-@kernel
+@inner
 def link(users: Any, heads: Any, row: int, tick: int, cursor: int) -> None:
     """Put a row into the slot of a tick, unless it already stands in an earlier one.
 
@@ -64,7 +65,7 @@ def link(users: Any, heads: Any, row: int, tick: int, cursor: int) -> None:
     user = users[row]
     ahead = min(max(ticks_until(tick, cursor), 0), SLOTS - 1)
     if user.tick != 0:
-        if ticks_until(np.int64(user.tick) - 1, cursor) <= ahead:
+        if ticks_until(int64(user.tick) - 1, cursor) <= ahead:
             return
         unlink(users, heads, row)
     place = (cursor + ahead) & _TICK_MASK
