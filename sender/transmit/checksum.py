@@ -1,0 +1,59 @@
+"""The Internet checksum (RFC 1071), several bytes at a time."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.sender.compiled import inner, kernel
+
+_LITTLE = sys.byteorder == "little"
+
+
+@kernel
+def fold(total: int) -> int:
+    """Fold a sum of 16-bit or 32-bit words (0 to 2**62) into 16 bits, carries added back in (RFC 1071, 2)."""
+    total = (total >> 32) + (total & 0xFFFFFFFF)
+    total = (total >> 16) + (total & 0xFFFF)
+    total = (total >> 16) + (total & 0xFFFF)
+    return (total >> 16) + (total & 0xFFFF)
+
+
+@kernel
+def sum_bytes(buffer: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32], start: int, length: int) -> int:
+    """Ones' complement sum of ``length`` bytes as big-endian 16-bit words; an odd last byte is padded with 0.
+
+    ``words`` is ``buffer`` seen ``as_words``. The sum depends on byte order only by a swap at the end (RFC 1071, 2B),
+    so whole words are added, and single bytes before and after them. Indices are unsigned because numba checks
+    others for a sign, which keeps the loop from being done eight words at a time.
+    """
+    end = start + length
+    at = start
+    total = np.int64(0)
+    while at & 3 and at < end:
+        total += np.int64(buffer[at]) << _shift(at)
+        at += 1
+    last = max(end >> 2, at >> 2)
+    for i in range(np.uint64(at >> 2), np.uint64(last)):
+        total += np.int64(words[i])
+    at = max(at, last << 2)
+    while at < end:
+        total += np.int64(buffer[at]) << _shift(at)
+        at += 1
+    folded: int = fold(total)
+    if (start & 1) == _LITTLE:  # the first byte stood where the host's byte order has the high one
+        return folded
+    return ((folded & 0xFF) << 8) | (folded >> 8)
+
+
+@inner
+def _shift(at: int) -> int:
+    """Where the byte at this offset stands in its native 16-bit word."""
+    return (at & 1) * 8 if _LITTLE else (~at & 1) * 8
+
+
+def as_words(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """The same memory as 32-bit words; the last three bytes at most are left out."""
+    return buffer[: buffer.size & ~3].view(np.uint32)
