@@ -11,7 +11,7 @@ from gryphon.sender.compiled import inner
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.measures import Counter, Histogram, record_value
 from gryphon.sender.replay.output import ACK, RST, emit, released, send
-from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Flag, Phase
+from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Mark, Phase
 from gryphon.sender.replay.script import End
 from gryphon.sender.replay.sequence import MASK, after, int64, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
@@ -51,7 +51,7 @@ def leave(core: Core, user: Any) -> None:
     if not is_open(user):
         user.rto_at = 0
         user.act_at = 0
-        user.flags &= ~Flag.ACK_DUE & 0xFF
+        user.marks &= ~Mark.ACK_DUE & 0xFF
         user.phase = Phase.ENDED
         core.counters[Counter.ACTIVE] -= 1
 
@@ -66,7 +66,7 @@ def end_connection(core: Core, user: Any) -> None:
 @inner
 def close(core: Core, row: int, user: Any, now: int) -> None:
     """Our FIN follows what has been released."""
-    user.flags |= Flag.FIN_RELEASED
+    user.marks |= Mark.FIN_RELEASED
     move(user, Event.CLOSE)
     user.phase = Phase.CLOSING
     set_action(user, now, now + core.settings[0].timeout)
@@ -131,9 +131,9 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     user.sent_at = now & MASK
     if entry.fresh:
         user.answer = 0
-    user.flags &= ~Flag.FIRST_BYTE & 0xFF
+    user.marks &= ~Mark.FIRST_BYTE & 0xFF
     if user.snd_una == user.snd_max:
-        user.flags |= Flag.TIMING
+        user.marks |= Mark.TIMING
     user.message += 1
     core.counters[Counter.MESSAGES_SENT] += 1
     send(core, row, user, now)
@@ -171,8 +171,8 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pus
             core.counters[Counter.PUSHED] += 1
         return
     entry = core.entries[user.message]
-    if not user.flags & Flag.FIRST_BYTE and released(core, row, user) > 0:
-        user.flags |= Flag.FIRST_BYTE
+    if not user.marks & Mark.FIRST_BYTE and released(core, row, user) > 0:
+        user.marks |= Mark.FIRST_BYTE
         record_value(core.histograms[Histogram.FIRST_BYTE_INTENDED], after(at, user.intended))
         record_value(core.histograms[Histogram.FIRST_BYTE_SERVICE], after(at, user.sent_at))
     if user.answer >= entry.expect and pushed:

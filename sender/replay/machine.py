@@ -53,7 +53,7 @@ from gryphon.sender.replay.output import (
     send,
     send_again,
 )
-from gryphon.sender.replay.rows import RUNNING, Flag, Phase
+from gryphon.sender.replay.rows import RUNNING, Mark, Phase
 from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
@@ -125,14 +125,14 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     settings = core.settings[0]
     both = record.options & session.syn_options
     if both & OPTION_TIMESTAMP:
-        user.flags |= Flag.TIMESTAMPS
+        user.marks |= Mark.TIMESTAMPS
         user.ts_recent = record.tsval
     if both & OPTION_SCALE:
-        user.flags |= Flag.SCALED
+        user.marks |= Mark.SCALED
         user.peer_scale = record.window_scale
     offered = record.mss if record.options & OPTION_MSS and record.mss > 0 else DEFAULT_MSS
     mss = min(offered, settings.mtu - settings.headers)
-    user.mss = max(mss - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0), MINIMUM_MSS)
+    user.mss = max(mss - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0), MINIMUM_MSS)
     user.window = record.window
     user.cwnd = INITIAL_WINDOW if user.retries == 0 else 1  # RFC 5681, 3.1: a lost SYN starts slowly
     if user.retries == 0:
@@ -153,15 +153,15 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
 @inner
 def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.3."""
-    ours = record.flags & ACK and record.ack == user.snd_nxt
-    if record.flags & ACK and not ours:
-        if not record.flags & RST:
+    ours = record["flags"] & ACK and record.ack == user.snd_nxt
+    if record["flags"] & ACK and not ours:
+        if not record["flags"] & RST:
             emit(core, row, user, now, RST, record.ack, 0, 0)
-    elif record.flags & RST:
+    elif record["flags"] & RST:
         if ours:
             fail(core, user, Counter.FAILED_REFUSED)
             end_connection(core, user)
-    elif record.flags & SYN and ours:
+    elif record["flags"] & SYN and ours:
         # the window of a SYN is never scaled (RFC 7323, 2.2); Linux's first answers fit it all the same
         _open(core, row, user, record, now, at)
 
@@ -181,8 +181,8 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
     """The acknowledgement is new: move SND.UNA, time the round trip, leave or go on with a recovery."""
     acknowledged = after(record.ack, user.snd_una)
     origin = plus(initial_seq(core, row, user), 1)
-    if user.flags & Flag.TIMING:
-        user.flags &= ~Flag.TIMING & 0xFF
+    if user.marks & Mark.TIMING:
+        user.marks &= ~Mark.TIMING & 0xFF
         _sample_round_trip(user, after(at, user.sent_at))
     stream = max(after(user.snd_una, origin), 0)
     user.snd_una = record.ack
@@ -191,13 +191,13 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
     user.retries = 0
     user.duplicates = 0
     user.rto_at = 0
-    if not user.flags & Flag.RECOVERY:
+    if not user.marks & Mark.RECOVERY:
         _grow_window(user, acknowledged, stream)
     elif user.snd_una == user.snd_max:
-        user.flags &= ~Flag.RECOVERY & 0xFF
+        user.marks &= ~Mark.RECOVERY & 0xFF
     else:
         send_again(core, row, user, now)
-    if user.flags & Flag.FIN_RELEASED and after(user.snd_una, origin) > released(core, row, user):
+    if user.marks & Mark.FIN_RELEASED and after(user.snd_una, origin) > released(core, row, user):
         move(user, Event.FIN_ACKED)
         leave(core, user)
     elif user.phase == Phase.ANSWER:
@@ -208,11 +208,11 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
 def _count_duplicate(core: Core, row: int, user: Any, now: int) -> None:
     """The third duplicate acknowledgement in a row starts a fast retransmit (RFC 5681, 3.2)."""
     user.duplicates = min(int64(user.duplicates) + 1, 255)
-    if user.duplicates == 3 and not user.flags & Flag.RECOVERY:
+    if user.duplicates == 3 and not user.marks & Mark.RECOVERY:
         flight = after(user.snd_max, user.snd_una) // int64(user.mss)
         user.ssthresh = max(flight >> 1, 2)
         user.cwnd = user.ssthresh
-        user.flags |= Flag.RECOVERY
+        user.marks |= Mark.RECOVERY
         send_again(core, row, user, now)
 
 
@@ -226,7 +226,13 @@ def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, 
     if ahead < 0:
         return True
     reopened = record.window != user.window
-    if ahead == 0 and record.length == 0 and not reopened and not record.flags & FIN and user.snd_max != user.snd_una:
+    if (
+        ahead == 0
+        and record.length == 0
+        and not reopened
+        and not record["flags"] & FIN
+        and user.snd_max != user.snd_una
+    ):
         _count_duplicate(core, row, user, now)
     user.window = record.window
     if ahead > 0:
@@ -283,14 +289,14 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
     if missing:
         _join_ranges(user)
     count = after(user.rcv_nxt, before)
-    at_once = missing or user.flags & Flag.ACK_DUE or record.length > SETTLED_SEGMENT
-    if not user.flags & Flag.ACK_DUE:
-        user.flags |= Flag.ACK_DUE
+    at_once = missing or user.marks & Mark.ACK_DUE or record.length > SETTLED_SEGMENT
+    if not user.marks & Mark.ACK_DUE:
+        user.marks |= Mark.ACK_DUE
         user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
     core.counters[Counter.BYTES_RECEIVED] += count
-    pushed = record.flags & PSH != 0 or user.rcv_nxt != end
+    pushed = record["flags"] & PSH != 0 or user.rcv_nxt != end
     on_bytes(core, row, user, now, at, count, pushed)
-    if at_once and user.flags & Flag.ACK_DUE:
+    if at_once and user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
 
 
@@ -298,10 +304,10 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
 def _on_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4, eighth: the server closes; acknowledged at once, with our FIN when that is next."""
     user.rcv_nxt = plus(user.rcv_nxt, 1)
-    user.flags |= Flag.ACK_DUE
+    user.marks |= Mark.ACK_DUE
     move(user, Event.PEER_FIN)
     on_peer_fin(core, row, user, now, at)
-    if user.flags & Flag.ACK_DUE:
+    if user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
     leave(core, user)
 
@@ -320,22 +326,22 @@ def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
 @inner
 def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4: an open connection, the checks in their order."""
-    if record.flags & RST:
+    if record["flags"] & RST:
         _on_reset(core, row, user, record, now)
         return
     begin = after(record.seq, user.rcv_nxt)
-    extent = int64(record.length) + (record.flags & FIN)
-    if record.flags & SYN or (begin + extent <= 0 and begin != 0) or begin > RECEIVE_WINDOW << 14:
+    extent = int64(record.length) + (record["flags"] & FIN)
+    if record["flags"] & SYN or (begin + extent <= 0 and begin != 0) or begin > RECEIVE_WINDOW << 14:
         acknowledge(core, row, user, now)
         return
     if record.options & OPTION_TIMESTAMP and begin <= 0:
         user.ts_recent = record.tsval
-    if not record.flags & ACK or not _on_acknowledgement(core, row, user, record, now, at):
+    if not record["flags"] & ACK or not _on_acknowledgement(core, row, user, record, now, at):
         return
     if record.length > 0 and is_open(user):
         _on_data(core, row, user, record, now, at)
     fin_at = plus(record.seq, record.length)
-    if record.flags & FIN and is_open(user) and fin_at == user.rcv_nxt:
+    if record["flags"] & FIN and is_open(user) and fin_at == user.rcv_nxt:
         _on_fin(core, row, user, now, at)
 
 
@@ -348,7 +354,7 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
     if after(record.seq, user.snd_una) < 0 or after(record.seq, user.snd_max) >= 0:
         return
     if too_big:
-        fits = int64(record.mss) - core.settings[0].headers - (TIMESTAMP_BYTES if user.flags & Flag.TIMESTAMPS else 0)
+        fits = int64(record.mss) - core.settings[0].headers - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0)
         if MINIMUM_MSS <= fits < user.mss:
             user.mss = fits
             user.snd_nxt = user.snd_una
@@ -373,9 +379,9 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     elif is_open(user):
         _in_synchronised(core, row, user, record, now, at)
     elif user.state == State.TIME_WAIT:
-        if record.flags & FIN:  # our last acknowledgement was lost (3.10.7.4, eighth)
+        if record["flags"] & FIN:  # our last acknowledgement was lost (3.10.7.4, eighth)
             acknowledge(core, row, user, now)
-    elif not record.flags & RST and record.flags & ACK:
+    elif not record["flags"] & RST and record["flags"] & ACK:
         emit(core, row, user, now, RST, record.ack, 0, 0)  # CLOSED answers with a reset (3.10.7.1)
     arm(core, row, user, now)
 
@@ -400,7 +406,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
         user.ssthresh = max(after(user.snd_max, user.snd_una) // int64(user.mss) >> 1, 2)
         user.cwnd = 1
         user.duplicates = 0
-        user.flags &= ~(Flag.RECOVERY | Flag.TIMING) & 0xFF
+        user.marks &= ~(Mark.RECOVERY | Mark.TIMING) & 0xFF
         user.snd_nxt = user.snd_una
         send(core, row, user, now)
     else:
@@ -420,9 +426,9 @@ def on_timer(core: Core, row: int, now: int) -> None:
             user.act_at = plus(user.act_at, 1 << 31)
         else:
             on_silence(core, row, user, now)
-    if user.flags & Flag.ACK_DUE and _ticks_to_ack(user, now) <= 0:
+    if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) <= 0:
         send(core, row, user, now)
-        if user.flags & Flag.ACK_DUE and _ticks_to_ack(user, now) < 0:
+        if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) < 0:
             acknowledge(core, row, user, now)
     arm(core, row, user, now)
 
@@ -442,7 +448,7 @@ def arm(core: Core, row: int, user: Any, now: int) -> None:
         ahead = min(ahead, after(user.rto_at, now))
     if user.act_at != 0:
         ahead = min(ahead, after(user.act_at, now))
-    if user.flags & Flag.ACK_DUE:
+    if user.marks & Mark.ACK_DUE:
         ahead = min(ahead, _ticks_to_ack(user, now) << TICK_SHIFT)
     if ahead != far:
         link(core.users, core.heads, row, tick_of((now + ahead) & MASK), core.cursor[0].tick)

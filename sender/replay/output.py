@@ -10,7 +10,7 @@ from gryphon.sender.compiled import inner
 from gryphon.sender.replay.addresses import locate
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.measures import Counter
-from gryphon.sender.replay.rows import Flag
+from gryphon.sender.replay.rows import Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus, scramble
 from gryphon.sender.replay.wheel import TICK_SHIFT
 
@@ -79,17 +79,17 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     packet.payload = session.payload + offset
     packet.row = row
     packet.seq = seq
-    packet.flags = flags
+    packet["flags"] = flags  # as an attribute, numpy's own "flags" would hide it in plain Python
     packet.length = length
     packet.target = session.target
     packet.window = RECEIVE_WINDOW
     packet.options = 0
     packet.ack = user.rcv_nxt if flags & ACK else 0
-    if user.flags & Flag.TIMESTAMPS and not flags & RST:
+    if user.marks & Mark.TIMESTAMPS and not flags & RST:
         packet.options = OPTION_TIMESTAMP
         packet.tsval = (core.settings[0].ts_clock + now // 1000) & MASK
         packet.tsecr = user.ts_recent
-    user.flags &= ~Flag.ACK_DUE & 0xFF
+    user.marks &= ~Mark.ACK_DUE & 0xFF
     core.counters[Counter.PACKETS_SENT] += 1
 
 
@@ -123,7 +123,7 @@ def reset(core: Core, row: int, user: Any, now: int) -> None:
 @inner
 def later(user: Any, now: int) -> None:
     """The batch is full: come back to this user with the next one."""
-    user.flags |= Flag.ACK_DUE
+    user.marks |= Mark.ACK_DUE
     user.ack_tick = (now >> TICK_SHIFT) & 0xFFFF
 
 
@@ -153,7 +153,7 @@ def _advance_max(core: Core, user: Any, length: int) -> None:
         core.counters[Counter.BYTES_SENT] += min(fresh, length)
     else:
         core.counters[Counter.RETRANSMITTED] += 1
-        user.flags &= ~Flag.TIMING & 0xFF
+        user.marks &= ~Mark.TIMING & 0xFF
 
 
 @inner
@@ -169,14 +169,14 @@ def send(core: Core, row: int, user: Any, now: int) -> None:
             # silly window avoidance: a part of a segment goes only when nothing is on its way (RFC 9293, 3.8.6.2.1)
             held = usable <= 0 or after(user.snd_nxt, user.snd_una) > 0
             length = usable
-        held = held or (user.flags & Flag.RECOVERY and after(user.snd_nxt, user.snd_max) >= 0)
+        held = held or (user.marks & Mark.RECOVERY and after(user.snd_nxt, user.snd_max) >= 0)
         if not held and room(core) <= 0:
             later(user, now)
             held = True
         if not held:
             _segment(core, row, user, now, offset, length, end)
             offset += length
-    if offset == end and user.flags & Flag.FIN_RELEASED:
+    if offset == end and user.marks & Mark.FIN_RELEASED:
         emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
         user.snd_nxt = plus(user.snd_nxt, 1)
         _advance_max(core, user, 0)
@@ -196,7 +196,7 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
     offset = after(user.snd_una, initial_seq(core, row, user)) - 1
     if offset < end:
         _segment(core, row, user, now, offset, min(end - offset, user.mss), end)
-    elif user.flags & Flag.FIN_RELEASED:
+    elif user.marks & Mark.FIN_RELEASED:
         emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
         core.counters[Counter.RETRANSMITTED] += 1
     user.snd_nxt = highest

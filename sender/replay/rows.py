@@ -14,7 +14,7 @@ USER = np.dtype(
     [
         ("state", "u1"),  # transitions.State: the TCP state
         ("phase", "u1"),  # Phase: what the script waits for
-        ("flags", "u1"),  # Flag bits
+        ("marks", "u1"),  # Mark bits
         ("outcome", "u1"),  # RUNNING, COMPLETED or FAILED + a reason's place among the failures
         ("peer_scale", "u1"),  # window scale of the server (RFC 7323)
         ("retries", "u1"),  # retransmissions of what is unacknowledged, in a row
@@ -64,8 +64,8 @@ class Phase(enum.IntEnum):
     ENDED = 5  # nothing
 
 
-class Flag(enum.IntEnum):
-    """Bits of a user's ``flags``."""
+class Mark(enum.IntEnum):
+    """Bits of a user's ``marks``."""
 
     TIMESTAMPS = 1  # both ends sent the option (RFC 7323, 3.2)
     TIMING = 2  # the last message times a round trip (Karn: cleared by a retransmission)

@@ -39,8 +39,8 @@ def instant(a: int, n: int) -> int:
 
 @kernel
 def scramble(value: int) -> int:
-    """A well mixed 32-bit number out of another (the finaliser of MurmurHash3)."""
+    """A well mixed 32-bit number out of another: two rounds of shift and multiply, products below 2^63."""
     value = int64(value) & MASK
-    value = ((value ^ (value >> 16)) * 0x85EBCA6B) & MASK
-    value = ((value ^ (value >> 13)) * 0xC2B2AE35) & MASK
+    value = ((value ^ (value >> 16)) * 0x45D9F3B) & MASK
+    value = ((value ^ (value >> 13)) * 0x45D9F3B) & MASK
     return value ^ (value >> 16)
