@@ -185,6 +185,7 @@ def test_a_target_without_a_route_is_counted(wire: Wire) -> None:
 
 
 def test_a_full_device_queue_is_back_pressure_and_loses_nothing(wire: Wire) -> None:
+    Path("/proc/sys/net/ipv6/conf/gr-res-a/disable_ipv6").write_text("1")  # no packets but ours in the queue
     run("tc qdisc add dev gr-res-a root tbf rate 8kbit burst 1600 limit 20000")
     transmitter = RawTransmitter(TARGETS, PAYLOAD)
     packets = batch(200, length=1000)
