@@ -68,14 +68,20 @@ class Lab:
     def run(
         self, host: HostName, argv: Sequence[str], *, timeout: float = 30.0, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside a host to its end.
+        """Runs a command inside a host, in the lab's directory, to its end.
 
         Raises:
             EnvironmentFault: with `check`, when it fails; the sentence has the last line of its complaint.
         """
         line = inside(self.namespace(host), argv)
         done = subprocess.run(
-            line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            line,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.directory,
+            check=False,
         )
         if check and done.returncode:
             raise _failed(argv, done)
@@ -102,6 +108,7 @@ class Lab:
             stdout=stdout,
             stderr=stderr,
             env=environment,
+            cwd=self.directory,
             process_group=0,
         )
         self._children.append(child)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import dpkt
+
 from gryphon.lab.hosts import Lab
 from gryphon.lab.needs import tool
 from gryphon.lab.servers import PORT, Nginx, Request
@@ -44,22 +45,18 @@ class Recording(NamedTuple):
     """A capture of real clients and what nginx logged while it was made."""
 
     path: Path
+    version: int
+    """Of IP: 4 or 6."""
     sessions: list[list[Request]]
     """Each connection's requests, in the order in which the connections began."""
 
-    def expected(self, users: int) -> Counter[tuple[str, str, int]]:
-        """Requests by (method, path, status) when user i replays session i mod n."""
-        total: Counter[tuple[str, str, int]] = Counter()
-        for session, requests in enumerate(self.sessions):
-            share = len(range(session, users, len(self.sessions)))
-            for request in requests:
-                total[request.method, request.path, request.status] += share
-        return +total  # without the requests of sessions that no user replays
+    def replayed(self, users: int) -> Iterator[Request]:
+        """The requests that so many users repeat, when user i replays session i mod n."""
+        for user in range(users):
+            yield from self.sessions[user % len(self.sessions)]
 
 
-def record(
-    lab: Lab, nginx: Nginx, path: Path, *, version: int = 4, visits: Sequence[Visit] = VISITS
-) -> Recording:
+def record(lab: Lab, nginx: Nginx, path: Path, *, version: int = 4, visits: Sequence[Visit] = VISITS) -> Recording:
     """Runs the visits one after the other from the sender's own address, with tcpdump on the server's eth0.
 
     Every connection's handshake and both its FINs are in the file when this returns.
@@ -76,7 +73,7 @@ def record(
         until("the last FIN in the recording", lambda: _closed(tap) == len(visits))
     log = nginx.since(before).log
     sessions = [list(requests) for _, requests in itertools.groupby(log, lambda request: request.connection)]
-    return Recording(path, sessions)
+    return Recording(path, version, sessions)
 
 
 def upload() -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import socket
 import subprocess
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -31,7 +31,7 @@ worker_rlimit_nofile {files};
 events {{ worker_connections {connections}; }}
 http {{
   log_format counted
-    '$connection $remote_addr $status $body_bytes_sent $request_method $request_uri $request_body_file';
+    '$connection $remote_addr $status $bytes_sent $request_method $request_uri $request_body_file';
   access_log {log};
   client_body_temp_path uploads; proxy_temp_path unused; fastcgi_temp_path unused;
   uwsgi_temp_path unused; scgi_temp_path unused;
@@ -55,6 +55,14 @@ http {{
 """
 
 
+class Answer(NamedTuple):
+    """What was answered to what."""
+
+    status: int
+    method: str
+    path: str
+
+
 class Request(NamedTuple):
     """One line of the access log."""
 
@@ -62,12 +70,16 @@ class Request(NamedTuple):
     """nginx's serial number of the connection."""
     client: str
     status: int
-    body_bytes: int
-    """Of the answer, without its header."""
+    sent: int
+    """Bytes of the answer, its header included."""
     method: str
     path: str
     upload: str
     """Where the request's body is stored; "-" where it is not."""
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.status, self.method, self.path)
 
     def checksum(self) -> str:
         """SHA-256 of the stored body, as nginx received it."""
@@ -88,11 +100,13 @@ class Served(NamedTuple):
 
     connections: int
     requests: int
+    open: int
+    """Connections that were still open at the end of the wait, and may have requests that the log lacks."""
     log: list[Request]
 
 
 class Nginx:
-    """nginx on the server host, port 80 of both IP versions, as a context manager.
+    """nginx on the server host, port 80 of both IP versions, as a context manager; it stays where its lab is kept.
 
     With `counted` each request is in its access log and each upload is stored; a load test goes without.
     `connections` is how many it can hold open at once over all workers; a worker holds no more than the
@@ -106,11 +120,9 @@ class Nginx:
         workers: int = 2,
         connections: int = 16_384,
         counted: bool = True,
-        stays: bool = False,
     ) -> None:
         self._lab = lab
         self._directory = lab.directory / "nginx"
-        self._stays = stays
         self._asked = 0
         self._process: subprocess.Popen[bytes] | None = None
         each = -(-connections // workers) + 64  # its own files and a share that the kernel deals unevenly
@@ -133,14 +145,14 @@ class Nginx:
         (self._directory / "nginx.conf").write_text(self._configuration)
         line = [tool("nginx"), "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
         with (self._directory / "output").open("wb") as output:
-            self._process = self._lab.popen("server", line, stdout=output, stderr=output, stays=self._stays)
+            self._process = self._lab.popen("server", line, stdout=output, stderr=output, stays=True)
         until("nginx to answer", self._answers)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._stays:
+        if not self._lab.kept:
             self.stop()
 
     def stop(self) -> None:
@@ -154,14 +166,15 @@ class Nginx:
         log = self._directory / "access.log"
         return self._status()._replace(log_end=log.stat().st_size if log.exists() else 0)
 
-    def since(self, mark: Mark) -> Served:
+    def since(self, mark: Mark, *, patience: float = 10.0) -> Served:
         """What it served since `mark`, once every connection is closed and its requests are in the log.
 
-        Raises:
-            EnvironmentFault: connections stay open.
+        It waits for that no longer than `patience` seconds.
         """
-        now = until("nginx to see its last connection closed", self._idle)
-        return Served(now.accepted - mark.accepted, now.requests - mark.requests, self._log(mark.log_end))
+        with contextlib.suppress(EnvironmentFault):
+            until("nginx to see its last connection closed", lambda: self.mark().open == 0, seconds=patience)
+        now = self.mark()
+        return Served(now.accepted - mark.accepted, now.requests - mark.requests, now.open, self._log(mark.log_end))
 
     def _log(self, start: int) -> list[Request]:
         path = self._directory / "access.log"
@@ -170,10 +183,6 @@ class Nginx:
         with path.open("rb") as file:
             file.seek(start)
             return [_request(line) for line in file.read().decode().splitlines()]
-
-    def _idle(self) -> Mark | None:
-        now = self.mark()
-        return now if now.open == 0 else None
 
     def _answers(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
@@ -189,7 +198,7 @@ class Nginx:
         return next((line for text in said for line in text.splitlines() if "[emerg]" in line), "".join(said))
 
     def _status(self) -> Mark:
-        with closing(socket.socket(socket.AF_UNIX)) as asking:
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as asking:
             asking.settimeout(10)
             asking.connect(f"{self._directory}/status")
             asking.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -201,8 +210,8 @@ class Nginx:
 
 
 def _request(line: str) -> Request:
-    connection, client, status, body_bytes, method, path, upload = line.split(" ")
-    return Request(int(connection), client, int(status), int(body_bytes), method, path, upload)
+    connection, client, status, sent, method, path, upload = line.split(" ")
+    return Request(int(connection), client, int(status), int(sent), method, path, upload)
 
 
 def _content(name: str, size: int) -> bytes:

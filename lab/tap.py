@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import dpkt
+
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.needs import tool
@@ -71,7 +72,5 @@ class Tap:
             ready, _, _ = select.select([process.stderr], [], [], max(0.0, deadline - time.monotonic()))
             part = os.read(process.stderr.fileno(), 4096) if ready else b""
             if not part:
-                raise EnvironmentFault(
-                    f"tcpdump did not start in the lab: {said.decode().strip() or 'no word'}"
-                )
+                raise EnvironmentFault(f"tcpdump did not start in the lab: {said.decode().strip() or 'no word'}")
             said += part

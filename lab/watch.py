@@ -26,9 +26,7 @@ class Watch:
     def __init__(self, lab: Lab, ends: Iterable[End] = ENDS) -> None:
         self._stack = ExitStack()
         self._taps = {
-            end: Tap(
-                lab, end.host, end.interface, lab.directory / f"watch-{end.host}-{end.interface}", EXPRESSION
-            )
+            end: Tap(lab, end.host, end.interface, lab.directory / f"watch-{end.host}-{end.interface}", EXPRESSION)
             for end in ends
         }
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab import needs
 from gryphon.lab.hosts import Lab

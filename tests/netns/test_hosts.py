@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab import leftovers
 from gryphon.lab.hosts import Lab
@@ -96,9 +97,7 @@ def test_it_leaves_no_trace(fails: bool) -> None:
     try:
         with lab:
             child = lab.popen("server", ["sleep", "600"])
-            stranger = subprocess.Popen(
-                ["nsenter", f"--net={NAMESPACES / lab.namespace('sender')}", "sleep", "600"]
-            )
+            stranger = subprocess.Popen(["nsenter", f"--net={NAMESPACES / lab.namespace('sender')}", "sleep", "600"])
             until("the stranger to be inside", lambda: stranger.pid in processes_in(lab.namespace("sender")))
             assert _traces(lab.prefix)
             if fails:
@@ -112,9 +111,7 @@ def test_it_leaves_no_trace(fails: bool) -> None:
 
 def test_what_ignores_sigterm_is_killed() -> None:
     with Lab() as lab:
-        stubborn = (
-            "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
-        )
+        stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
         child = lab.popen("server", [sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
         assert child.stdout is not None
         with child.stdout:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from gryphon.lab.recording import VISITS, Recording, upload
 from gryphon.lab.servers import PAGES
 
@@ -20,9 +21,7 @@ def recorded(request: pytest.FixtureRequest) -> Recording:
 
 def _tshark(recorded: Recording, *options: str) -> str:
     if shutil.which("tshark") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "tshark is not installed: apt-get install tshark"
-        )
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("tshark is not installed: apt-get install tshark")
     line = ["tshark", "-r", str(recorded.path), *options]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout
 
@@ -66,6 +65,4 @@ def test_what_nginx_logged_is_what_the_clients_asked_for(recorded: Recording) ->
     statuses = [[request.status for request in session] for session in recorded.sessions]
     assert statuses == [[200] * 4, [201], [200], [200] * 3, [200, 404, 200]]
     asked = _tshark(recorded, "-Y", "http.request", "-T", "fields", "-e", "tcp.stream").split()
-    assert [asked.count(str(number)) for number in range(len(VISITS))] == [
-        len(visit.paths) for visit in VISITS
-    ]
+    assert [asked.count(str(number)) for number in range(len(VISITS))] == [len(visit.paths) for visit in VISITS]

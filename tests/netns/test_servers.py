@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import url
@@ -27,7 +28,7 @@ def test_connections_requests_and_statuses_are_counted(lab: Lab, nginx: Nginx, v
     assert (served.connections, served.requests) == (2, 4)
     assert [request.status for request in served.log] == [200, 200, 404, 200]
     assert [request.path for request in served.log] == ["/", "/style.css", "/no", "/photo.jpg"]
-    assert served.log[3].body_bytes == PAGES["photo.jpg"]
+    assert PAGES["photo.jpg"] < served.log[3].sent < PAGES["photo.jpg"] + 500
     assert len({request.connection for request in served.log}) == 2
 
 
@@ -57,7 +58,7 @@ def test_its_own_questions_are_not_in_its_counts(nginx: Nginx) -> None:
     before = nginx.mark()
     for _ in range(3):
         nginx.mark()
-    assert nginx.since(before) == (0, 0, [])
+    assert nginx.since(before) == (0, 0, 0, [])
 
 
 def test_a_port_in_use_is_said_in_one_sentence() -> None:
@@ -68,9 +69,7 @@ def test_a_port_in_use_is_said_in_one_sentence() -> None:
         with taken.stdout:
             taken.stdout.readline()
         with (
-            pytest.raises(
-                EnvironmentFault, match=r"^nginx did not start in the lab: .*Address already in use"
-            ),
+            pytest.raises(EnvironmentFault, match=r"^nginx did not start in the lab: .*Address already in use"),
             Nginx(lab),
         ):
             pass

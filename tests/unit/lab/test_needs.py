@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab import needs
 
 
 def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "_SEARCH", "/nonexistent")
-    with pytest.raises(
-        EnvironmentFault, match=r"^`nginx` is not installed: .*`apt-get install nginx-light`\.$"
-    ):
+    with pytest.raises(EnvironmentFault, match=r"^`nginx` is not installed: .*`apt-get install nginx-light`\.$"):
         needs.tool("nginx")
 
 
