@@ -67,13 +67,14 @@ def _compile(function: Callable[..., Any], from_python: bool) -> Any:
     if directory is not None:
         # read by numba when the dispatcher is made, hence per kernel
         numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]
-    return numba.njit(
-        cache=directory is not None,
-        nogil=True,
-        error_model="numpy",
-        no_cfunc_wrapper=True,
-        no_cpython_wrapper=not from_python,
-    )(function)
+    options: dict[str, Any] = {
+        "cache": directory is not None,
+        "nogil": True,
+        "error_model": "numpy",
+        "no_cfunc_wrapper": True,
+        "no_cpython_wrapper": not from_python,
+    }
+    return numba.njit(**options)(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.controller.record import RECORD, Records
-from gryphon.sender.compiled import kernel
+from gryphon.controller.record import RECORD, Kind, Records
+from gryphon.sender.compiled import inner, kernel
 from gryphon.sender.replay import machine
 from gryphon.sender.replay.addresses import new_plan, row_of
 from gryphon.sender.replay.core import CURSOR, SETTINGS, Core
 from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
 from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
-from gryphon.sender.replay.rows import new_users
+from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.sequence import MASK, int64
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
@@ -28,6 +28,13 @@ STARTS_PER_STEP = 256
 """New sessions in one step: answers of those before are served in between."""
 
 _NO_RECORDS = np.zeros(0, RECORD)
+
+
+@inner
+def _is_its_server(core: Core, row: int, record: Any) -> bool:
+    """Whether a segment comes from the server that the user talks to; errors name no service."""
+    target = core.sessions[row % len(core.sessions)].target
+    return bool(record.kind != Kind.TCP or record.service == core.services[target])
 
 
 @kernel
@@ -39,7 +46,7 @@ def _take_records(core: Core, records: Any, now: int, epoch_ns: int) -> int:
             return i
         record = records[i]
         row = row_of(core.blocks, core.plan[0], record.address_hi, record.address_lo, record.port)
-        if row < 0 or record.generation != settings.generation:
+        if row < 0 or record.generation != settings.generation or not _is_its_server(core, row, record):
             core.counters[Counter.STRAY] += 1
             continue
         at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
@@ -185,6 +192,10 @@ class Engine:
         core.cursor[0].packets = 0
         done = _abort_users(core, (now_ns - self._epoch_ns) // 1000)
         return core.packets[: core.cursor[0].packets], bool(done)
+
+    def note_refused(self, rows: npt.NDArray[np.uint32]) -> None:
+        """This host refused to send packets of these users: should they time out, it is not the server's fault."""
+        self._core.users["marks"][rows] |= Mark.REFUSED
 
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""

@@ -46,6 +46,12 @@ def fail(core: Core, user: Any, reason: int) -> None:
 
 
 @inner
+def time_out(core: Core, user: Any) -> None:
+    """Nothing came in time: the server's silence, unless this host would not even send."""
+    fail(core, user, Counter.FAILED_SEND_ERROR if user.marks & Mark.REFUSED else Counter.FAILED_TIMEOUT)
+
+
+@inner
 def leave(core: Core, user: Any) -> None:
     """A connection that is no longer open has no deadlines and is not active."""
     if not is_open(user):
@@ -211,6 +217,6 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     elif user.phase == Phase.PEER_CLOSE:
         close(core, row, user, now)
     else:
-        fail(core, user, Counter.FAILED_TIMEOUT)  # a completed user stays completed
+        time_out(core, user)  # a completed user stays completed
         emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
         end_connection(core, user)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gryphon.controller.record import Kind
 from gryphon.sender.compiled import inner
 from gryphon.sender.replay.core import Core
 from gryphon.sender.replay.exchange import (
@@ -30,6 +31,7 @@ from gryphon.sender.replay.exchange import (
     on_peer_fin,
     on_silence,
     set_action,
+    time_out,
 )
 from gryphon.sender.replay.measures import Counter, Histogram, record_value
 from gryphon.sender.replay.output import (
@@ -128,7 +130,6 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
         user.marks |= Mark.TIMESTAMPS
         user.ts_recent = record.tsval
     if both & OPTION_SCALE:
-        user.marks |= Mark.SCALED
         user.peer_scale = record.window_scale
     offered = record.mss if record.options & OPTION_MSS and record.mss > 0 else DEFAULT_MSS
     mss = min(offered, settings.mtu - settings.headers)
@@ -369,10 +370,11 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     """One record of this user: an answer of the server, captured at ``at``."""
     user = core.users[row]
     core.counters[Counter.RESPONSES] += 1
-    if record.kind == 1:
+    user.marks &= ~Mark.REFUSED & 0xFF
+    if record.kind == Kind.ICMP:
         if is_open(user):
             _on_icmp(core, row, user, record)
-    elif record.kind != 0:
+    elif record.kind != Kind.TCP:
         return
     elif user.state == State.SYN_SENT:
         _in_syn_sent(core, row, user, record, now, at)
@@ -393,7 +395,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
     outstanding = user.snd_una != user.snd_max
     user.rto_at = 0
     if outstanding and user.retries >= limit:
-        fail(core, user, Counter.FAILED_TIMEOUT)
+        time_out(core, user)
         reset(core, row, user, now)
         end_connection(core, user)
         return

@@ -73,7 +73,7 @@ class Mark(enum.IntEnum):
     RECOVERY = 8  # fast recovery until everything outstanding is acknowledged (RFC 6582)
     FIN_RELEASED = 16  # our FIN follows the released bytes
     FIRST_BYTE = 32  # the answer has begun
-    SCALED = 64  # both ends sent a window scale
+    REFUSED = 64  # this host refused to send the user's last packets
 
 
 RUNNING = 0

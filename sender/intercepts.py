@@ -1,0 +1,158 @@
+"""Where the answers are dropped: what ``-s`` says, and the open intercepts as one source of records for the engine."""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gryphon.controller.errors import InputFault
+from gryphon.controller.policy import own_addresses
+from gryphon.controller.record import RECORD, Records
+from gryphon.controller.source import Intercept, IPNetwork, Service
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+GENERATION = 1
+"""The generation that the engine sees, whatever each intercept calls its grant."""
+
+_NOBODY = 0xFFFF
+_HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?$")
+_NOTHING = np.zeros(0, RECORD)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of ``-s``: a host and port, or a hook and an interface of this host."""
+
+    host: str = ""
+    port: int = 0
+    hook: Literal["xdp", "tc", ""] = ""
+    interface: str = ""
+
+
+def parse_places(text: str, default_port: int) -> list[Place]:
+    """``HOST[:PORT]``, ``[V6]:PORT``, ``xdp:IFACE``, ``tc:IFACE``, several with commas; InputFault for other forms."""
+    places = []
+    for part in (piece.strip() for piece in text.split(",") if piece.strip()):
+        hook, _, interface = part.partition(":")
+        found = _HOST.match(part)
+        if hook == "xdp" and interface:
+            places.append(Place(hook="xdp", interface=interface))
+        elif hook == "tc" and interface:
+            places.append(Place(hook="tc", interface=interface))
+        elif found and (found["port"] is None or 0 < int(found["port"]) < 65536):
+            places.append(Place(found["six"] or found["host"], int(found["port"] or default_port)))
+        else:
+            raise InputFault(f"'{part}' is no intercept: write HOST[:PORT], [V6]:PORT, xdp:INTERFACE or tc:INTERFACE")
+    if not places:
+        raise InputFault("no intercept was given: name where the answers are dropped with -s, a host or xdp:INTERFACE")
+    return places
+
+
+class Intercepts:
+    """Open intercepts, read and waited for as one.
+
+    Args:
+        opened: each with a grant for the same services and ranges.
+        services: how many services the run has.
+    """
+
+    def __init__(self, opened: Sequence[Intercept], services: int) -> None:
+        self.opened = list(opened)
+        self._numbers = [_service_numbers(intercept, services) for intercept in self.opened]
+
+    def read(self) -> Records:
+        """Records of this run from all intercepts, service and generation as the engine numbers them."""
+        batches = []
+        for intercept, numbers in zip(self.opened, self._numbers, strict=True):
+            records = intercept.read()
+            if len(records):
+                ours = records["generation"] == intercept.grant.generation
+                records["service"] = numbers[records["service"]]
+                records["generation"] = np.where(ours, GENERATION, 0)
+                batches.append(records)
+        if not batches:
+            return _NOTHING
+        return batches[0] if len(batches) == 1 else np.concatenate(batches)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until records may be there, at most so long."""
+        if all(intercept.arm() for intercept in self.opened):
+            select.select([intercept.fileno() for intercept in self.opened], [], [], seconds)
+        for intercept in self.opened:
+            intercept.disarm()
+
+    def close(self, clean: bool) -> list[str]:
+        """End every grant; sentences about what stays behind."""
+        return [sentence for intercept in self.opened if (sentence := intercept.close(clean))]
+
+    def __enter__(self) -> Intercepts:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: TracebackType | BaseException | None) -> None:
+        self.close(clean=kind is None)
+
+
+def _service_numbers(intercept: Intercept, services: int) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+    """The run's number of each service as this intercept numbers it."""
+    numbers = np.full(1 << 16, _NOBODY, np.uint16)
+    numbers[intercept.grant.services] = np.arange(services, dtype=np.uint16)
+    return numbers
+
+
+def open_intercepts(
+    places: Sequence[Place],
+    token: str | None,
+    services: Sequence[Service],
+    networks: Sequence[IPNetwork],
+    xdp_mode: Literal["auto", "native", "generic"],
+) -> Intercepts:
+    """Get a grant at every place, or at none.
+
+    Raises:
+        InputFault: a remote intercept and no token.
+        EnvironmentFault: nobody there, no grant, or the interception cannot be attached here.
+    """
+    with ExitStack() as undo:
+        opened: list[Intercept] = []
+        for place in places:
+            intercept = _open(place, token, services, networks, xdp_mode)
+            undo.callback(intercept.close, clean=True)
+            opened.append(intercept)
+        undo.pop_all()
+    return Intercepts(opened, len(services))
+
+
+def _open(
+    place: Place,
+    token: str | None,
+    services: Sequence[Service],
+    networks: Sequence[IPNetwork],
+    xdp_mode: Literal["auto", "native", "generic"],
+) -> Intercept:
+    """One intercept with its grant."""
+    if place.hook:
+        from gryphon.controller.local import LocalIntercept
+
+        return LocalIntercept.attach(place.hook, place.interface, services=services, ranges=networks, xdp_mode=xdp_mode)
+    from gryphon.controller.client import Channel
+
+    if token is None:
+        raise InputFault(
+            f"no token for the intercept at {place.host}: give the one it printed at its start, with --token, "
+            "--token-file or GRYPHON_TOKEN"
+        )
+    return Channel.connect(place.host, place.port, token, services=services, ranges=networks)
+
+
+def taken_addresses(services: Sequence[Service]) -> list[tuple[object, str]]:
+    """Addresses that no range may contain: the servers' and this host's."""
+    servers = [(address, "the server under test") for address, _ in services]
+    return [*servers, *((address, "an address of this host") for address in own_addresses())]

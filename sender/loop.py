@@ -1,0 +1,142 @@
+"""The run's loop: records in, one step of the engine, packets out; sleep only when nothing is due."""
+
+from __future__ import annotations
+
+import enum
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from gryphon.controller.errors import GrantLost
+
+if TYPE_CHECKING:
+    from gryphon.sender.intercepts import Intercepts
+    from gryphon.sender.replay.engine import Engine
+    from gryphon.sender.replay.packet import Packets
+    from gryphon.sender.transmit.interface import Transmitter
+
+SLICE_RECORDS = 4096
+"""Records of one step: bounded, so that timers and new sessions are served in between."""
+
+SHORTEST_SLEEP_NS = 60_000
+"""Below that a sleep costs more than it saves."""
+
+TICK_NS = 1_000_000_000
+"""The meter is called once a second."""
+
+
+class Ending(enum.Enum):
+    """How a run came to its end."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    GRANT_LOST = "grant lost"
+
+
+class Stop:
+    """SIGINT and SIGTERM as a flag; the second one does not wait for the open connections' resets."""
+
+    def __init__(self) -> None:
+        self.signals = 0
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        self.signals += 1
+
+
+class Loop:
+    """One run of an engine against the wire.
+
+    Args:
+        engine: the users.
+        transmitter: where packets go.
+        intercepts: where records come from.
+        meter: called once a second with the time in nanoseconds (CLOCK_MONOTONIC).
+        stop: whether somebody wants the run to end.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        transmitter: Transmitter,
+        intercepts: Intercepts,
+        meter: Callable[[int], None],
+        stop: Stop,
+    ) -> None:
+        self._engine = engine
+        self._transmitter = transmitter
+        self._intercepts = intercepts
+        self._meter = meter
+        self._stop = stop
+        self.lost: GrantLost | None = None
+        self.ended_ns = 0
+
+    def run(self) -> Ending:
+        """Until every user's connection has ended, somebody interrupts, or the grant is lost."""
+        ending = Ending.FINISHED
+        next_tick = time.monotonic_ns() + TICK_NS
+        try:
+            while not self._engine.finished:
+                if self._stop.signals:
+                    ending = Ending.INTERRUPTED
+                    break
+                now = self._turn()
+                if now >= next_tick:
+                    self._meter(now)
+                    next_tick += TICK_NS * max(1, (now - next_tick) // TICK_NS + 1)
+        except GrantLost as lost:
+            # without a grant nothing may be sent, not even resets: the run ends where it stands
+            self.lost = lost
+            ending = Ending.GRANT_LOST
+        if ending is Ending.INTERRUPTED:
+            self._reset_users()
+        self.ended_ns = time.monotonic_ns()
+        return ending
+
+    def _turn(self) -> int:
+        """One round; the time it began."""
+        records = self._intercepts.read()
+        now = time.monotonic_ns()
+        busy = len(records) > 0
+        while True:
+            packets = self._engine.step(now, records[:SLICE_RECORDS])
+            records = records[self._engine.consumed :]
+            if len(packets):
+                busy = True
+                self._send(packets)
+            if len(records) == 0:
+                break
+            now = time.monotonic_ns()
+        if not busy:
+            idle = self._engine.idle_ns(time.monotonic_ns())
+            if idle > SHORTEST_SLEEP_NS:
+                self._intercepts.wait((idle - SHORTEST_SLEEP_NS // 2) / 1e9)
+        return now
+
+    def _send(self, packets: Packets) -> None:
+        """Offer the batch until all of it is taken; back-pressure slows the whole run down."""
+        taken = self._transmitter.send(packets)
+        while taken < len(packets) and self._stop.signals < 2:
+            self._transmitter.wait_writable(0.01)
+            taken += self._transmitter.send(packets[taken:])
+        refused = self._transmitter.refused_rows()
+        if len(refused):
+            self._engine.note_refused(refused)
+
+    def _reset_users(self) -> None:
+        """Reset every open connection, unless a second signal asks to leave at once."""
+        done = False
+        while not done and self._stop.signals < 2:
+            packets, done = self._engine.abort(time.monotonic_ns())
+            self._send(packets)
