@@ -155,7 +155,7 @@ def _session_rows(packets: Packets, batch: Array, facts: Array, counts: npt.NDAr
 def _check_ports(files: list[str], frames: int, known: dict[int, int], wanted: npt.NDArray[np.int64] | None) -> None:
     names = ", ".join(files)
     if not known:
-        raise InputFault(f"no TCP connection in {names} ({frames} packets)")
+        raise InputFault(f"no TCP connection in {names} ({_counted(frames, 'packet')})")
     if wanted is None:
         return
     missing = [int(port) for port in wanted if int(port) not in known]
@@ -172,13 +172,13 @@ def _either(ports: list[int]) -> str:
 def _listed(known: dict[int, int], most: int = 10) -> str:
     """The busiest ports with their sessions: "port 80 (43 sessions), port 21 (1 session)"."""
     busiest = sorted(known.items(), key=lambda item: (-item[1], item[0]))
-    text = ", ".join(f"port {port} ({_sessions(n)})" for port, n in busiest[:most])
+    text = ", ".join(f"port {port} ({_counted(n, 'session')})" for port, n in busiest[:most])
     more = len(busiest) - most
     return f"{text} and {more} more ports" if more > 0 else text
 
 
-def _sessions(count: int) -> str:
-    return "1 session" if count == 1 else f"{count} sessions"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _nothing_replayable(
@@ -186,4 +186,6 @@ def _nothing_replayable(
 ) -> str:
     to = "" if ports is None else f" to port {_either(sorted(ports))}"
     why = "; ".join(f"{reason} {count} ({REASONS[reason]})" for reason, count in rejected.items() if count)
-    return f"none of the {recorded} sessions{to} in {', '.join(files)} can be replayed: {why}"
+    which = f"the one session{to}" if recorded == 1 else f"none of the {recorded} sessions{to}"
+    can = "cannot" if recorded == 1 else "can"
+    return f"{which} in {', '.join(files)} {can} be replayed: {why}"

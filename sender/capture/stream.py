@@ -238,7 +238,7 @@ def _follow(
         stop = offset + length
         if server_fin >= 0:
             stop = min(stop, server_fin)
-        if stop > server_highest:
+        if stop > server_highest + (length == 0):  # without data: one byte more may be a FIN that is lost
             bursts["position"][burst] = k
             bursts["bytes"][burst] = stop - server_highest
             burst += 1
