@@ -29,7 +29,7 @@ from gryphon.controller.source import IPNetwork, Service
 from gryphon.controller.split import Share
 
 MOST_SERVICES = 256
-MOST_RANGES = 1024
+MOST_RANGES = 256
 
 
 class Stage(enum.Enum):

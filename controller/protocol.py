@@ -26,7 +26,7 @@ HEADER = struct.Struct("<IB")
 GREETING_LIMIT = 1024
 """Bytes of a payload before the other side has shown that it knows the token."""
 CONTROL_LIMIT = 64 << 10
-"""Bytes of a control message: room for a request of a thousand ranges."""
+"""Bytes of a control message: room for a request of hundreds of services and ranges."""
 BATCH_RECORDS = 4096
 """Records in one RECORDS frame: 256 KiB."""
 

@@ -61,7 +61,8 @@ class Server:
     def stop(self) -> None:
         """End: the first call orderly (linger), the second at once. Safe in a signal handler."""
         self._stops += 1
-        os.write(self._wake_write, b"!")
+        if self._wake_write >= 0:
+            os.write(self._wake_write, b"!")
 
     def run(self) -> None:
         """Serve until stopped; then nothing lingers any more, unless it was stopped twice."""
@@ -80,7 +81,7 @@ class Server:
             self._announce_linger()
         if self._stops > 1:
             return True
-        return self._stopping and not self._connections and not self.leases.lingering
+        return self._stopping and not self._connections and self.leases.lingers_until() <= time.monotonic_ns()
 
     def _announce_linger(self) -> None:
         left = (self.leases.lingers_until() - time.monotonic_ns()) / 1e9
@@ -102,8 +103,10 @@ class Server:
         return events
 
     def _patience(self) -> float:
-        lingering = min((held.deadline_ns for held in self.leases.lingering), default=1 << 62)
-        wait = min(lingering, self._connections.deadline()) - time.monotonic_ns()
+        deadline = self._connections.deadline()
+        if self._stopping:
+            deadline = min(deadline, self.leases.lingers_until())
+        wait = deadline - time.monotonic_ns()
         return min(max(wait / 1e9, 0.0), _WATCH_S)
 
     def _handle(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
@@ -125,7 +128,6 @@ class Server:
 
     def _tick(self, now: int) -> None:
         self._connections.tick(now)
-        self.leases.expire(now)
         if now - self._watched > _WATCH_S * 1e9:
             self._watched = now
             self._watch()
@@ -133,5 +135,6 @@ class Server:
     def _close(self) -> None:
         self._connections.close()
         self._selector.close()
+        writable, self._wake_write = self._wake_write, -1  # a signal may still come
+        os.close(writable)
         os.close(self._wake_read)
-        os.close(self._wake_write)

@@ -41,9 +41,8 @@ class Running:
 
     def stop(self) -> None:
         """Stop at once and wait for the thread."""
-        if self.thread.is_alive():
-            self.server.stop()
-            self.server.stop()
+        self.server.stop()
+        self.server.stop()
         self.thread.join(10)
         assert not self.thread.is_alive()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -12,8 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.policy import contains
 from gryphon.controller.record import RECORD, Records
 from gryphon.controller.source import Counts, IPAddress, IPNetwork
+
+BATCH = 65536
 
 
 def records_of(generation: int, count: int, service: int = 0, address: str = "10.17.15.1", age_ns: int = 0) -> Records:
@@ -49,7 +53,10 @@ class FakeRing:
 
     def read(self) -> Records:
         with self._lock:
-            return self._batches.popleft() if self._batches else np.empty(0, dtype=RECORD)
+            taken: list[Records] = []
+            while self._batches and sum(map(len, taken)) < BATCH:
+                taken.append(self._batches.popleft())
+            return np.concatenate(taken) if taken else np.empty(0, dtype=RECORD)
 
     def fileno(self) -> int:
         return self._wake
@@ -63,10 +70,8 @@ class FakeRing:
     def disarm(self) -> None:
         with self._lock:
             self._armed = False
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
-            except BlockingIOError:
-                pass
 
 
 class FakeRange(NamedTuple):
@@ -103,18 +108,22 @@ class FakeInterception:
 
     def remove_service(self, index: int) -> None:
         self.references[index] -= 1
-        if not self.references[index]:
-            del self.services[index]
 
     def add_range(self, network: IPNetwork, generation: int, deadline_ns: int) -> None:
         if len(self.held) >= self.capacity:
             raise EnvironmentFault("the map of forged ranges is full")
+        for held in self.ranges():
+            if contains(network, held.network):
+                self.held[held.network] = held._replace(generation=generation)
         self.held[network] = FakeRange(network, generation, deadline_ns)
 
     def renew(self, network: IPNetwork, deadline_ns: int) -> None:
-        self.held[network] = self.held[network]._replace(deadline_ns=deadline_ns)
+        if network in self.held:
+            self.held[network] = self.held[network]._replace(deadline_ns=deadline_ns)
 
     def ranges(self) -> list[FakeRange]:
+        now = time.monotonic_ns()
+        self.held = {network: held for network, held in self.held.items() if held.deadline_ns > now}
         return list(self.held.values())
 
     def counters(self) -> Counts:

@@ -86,7 +86,7 @@ def test_wrong_token_is_refused_with_a_hint(serve: Any) -> None:
 
 
 def test_nobody_there_says_what_to_start(unused_port: int) -> None:
-    with pytest.raises(EnvironmentFault, match="no intercept listens at 127.0.0.1:.*start gryphon-intercept"):
+    with pytest.raises(EnvironmentFault, match=r"no intercept listens at 127\.0\.0\.1:.*start gryphon-intercept"):
         Channel.connect("127.0.0.1", unused_port, "t", services=[], ranges=[])
 
 

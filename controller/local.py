@@ -1,0 +1,146 @@
+"""The local topology: the interception in the replaying process itself, with the same surface as a channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
+
+from gryphon.controller.delay import DelayHistogram
+from gryphon.controller.desk import Intercepting
+from gryphon.controller.errors import GrantLost
+from gryphon.controller.leases import Leases
+from gryphon.controller.policy import Policy, own_addresses
+from gryphon.controller.record import Records
+from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Service, Status
+from gryphon.controller.split import Share
+
+_RENEWAL_NS = 1_000_000_000
+
+
+class Detachable(Intercepting, Protocol):
+    """An ``Interception`` as its owner uses it."""
+
+    taken_over: bool
+
+    def detach(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class LocalIntercept:
+    """An interception, its lease and its records in this process. Call ``read()`` at least every 50 ms."""
+
+    def __init__(
+        self,
+        interception: Detachable,
+        services: Sequence[Service],
+        ranges: Sequence[IPNetwork],
+        linger: float = 600.0,
+        policy: Policy | None = None,
+        addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
+    ) -> None:
+        """Not for callers: ``attach()`` makes one. GrantRefused when a range must not be forged."""
+        self._interception = interception
+        self._leases = Leases(interception, policy or Policy(), linger, addresses)
+        self._lease = self._leases.grant(services, ranges, "of this process")
+        self._share = Share(self._lease.generation, self._lease.services)
+        self._delay = DelayHistogram()
+        self._open = True
+        self.grant = Grant(
+            generation=self._lease.generation,
+            services=list(self._lease.services),
+            lease_s=self._leases.lease_ns / 1e9,
+            linger_s=linger,
+            intercept=f"{interception.hook} on {interception.interface} ({interception.mode})",
+        )
+
+    @classmethod
+    def attach(
+        cls,
+        hook: Literal["xdp", "tc"],
+        interface: str,
+        *,
+        services: Sequence[Service],
+        ranges: Sequence[IPNetwork],
+        xdp_mode: Literal["auto", "native", "generic"] = "auto",
+        linger: float = 600.0,
+        policy: Policy | None = None,
+    ) -> LocalIntercept:
+        """Attach to an interface of this host and start to drop the answers to ``ranges``.
+
+        Raises:
+            EnvironmentFault: no such interface, a missing capability, another program there.
+            GrantRefused: a range that must not be forged: it holds the server, this host, or strangers.
+        """
+        from gryphon.controller.interception import Interception  # the only way to bcc: not for remote runs
+
+        interception = Interception.attach(hook, interface, xdp_mode=xdp_mode)
+        try:
+            return cls(interception, services, ranges, linger, policy)
+        except BaseException:
+            _leave(interception)
+            raise
+
+    def read(self) -> Records:
+        """Records since the last call; also renews the lease. GrantLost after ``close()``."""
+        if not self._open:
+            raise GrantLost("the local interception was closed")
+        now = time.monotonic_ns()
+        if now - self._lease.renewed_ns >= _RENEWAL_NS:
+            self._leases.renew(self._lease, now)
+        records = self._share.of(self._interception.ring.read())
+        self._delay.add(records, time.monotonic_ns())
+        return records
+
+    def fileno(self) -> int:
+        """The ring's descriptor."""
+        return self._interception.ring.fileno()
+
+    def arm(self) -> bool:
+        """Ask the kernel for a wake-up at the next record; False: records are there already."""
+        return self._interception.ring.arm()
+
+    def disarm(self) -> None:
+        """No wake-ups wanted any more."""
+        self._interception.ring.disarm()
+
+    def clock(self) -> Clock:
+        """Captured on this host's clock: nothing to convert."""
+        return Clock(0, 0)
+
+    def status(self) -> Status:
+        """Counters as of now; the CPU time is in that of this process."""
+        counters: dict[str, Any] = self._interception.counters()._asdict()
+        counts = Counts(**{name: int(counters[name]) for name in Counts._fields})
+        return Status(counters=counts, delay_p99_us=self._delay.percentile(99))
+
+    def close(self, clean: bool = True) -> str | None:
+        """End the interception if every connection was closed (``clean``), else leave it for the linger time.
+
+        It also stays while ranges of an earlier run still linger. Returns what stays behind, as a sentence.
+        """
+        if not self._open:
+            return None
+        self._open = False
+        now = time.monotonic_ns()
+        if clean:
+            self._leases.linger_ns = 0
+        self._leases.end(self._lease, now)
+        return _leave(self._interception)
+
+
+def _leave(interception: Detachable) -> str | None:
+    """Detach when nothing is held any more; otherwise let go, and say what stays and how to remove it."""
+    now = time.monotonic_ns()
+    held = [held for held in interception.ranges() if held.deadline_ns > now]
+    if not held:
+        interception.detach()
+        return None
+    interception.close()
+    networks = ", ".join(str(held.network) for held in held)
+    seconds = (max(held.deadline_ns for held in held) - now) / 1e9
+    interface = interception.interface
+    return (
+        f"{interface} goes on dropping answers to {networks} for {seconds:.0f} s; "
+        f"`gryphon-intercept --detach {interface}` removes that at once"
+    )

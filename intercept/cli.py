@@ -1,0 +1,142 @@
+"""The command line of `gryphon-intercept`; what it does is in run.py, imported only when it is to be done."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gryphon.controller.errors import Fault
+
+if TYPE_CHECKING:
+    from gryphon.intercept.options import Options
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+_DEFAULT_LOG = Path("error_intercept.log")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"gryphon-intercept {version('gryphon')}")
+        raise typer.Exit
+
+
+@app.command()
+def intercept(
+    xdp: Annotated[
+        str | None, typer.Option(metavar="IFACE", help="Drop answers as they arrive here (helper host).")
+    ] = None,
+    tc: Annotated[str | None, typer.Option(metavar="IFACE", help="Drop answers as they leave here (server).")] = None,
+    xdp_mode: Annotated[str, typer.Option(metavar="MODE", help="native, generic or auto.")] = "auto",
+    listen: Annotated[str, typer.Option(metavar="ADDR:PORT", help="Where senders connect.")] = ":36524",
+    allow_ranges: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CIDR,...",
+            help="Forged ranges that senders may ask for.  [default: private, shared, benchmarking, documentation]",
+        ),
+    ] = None,
+    allow_services: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR:PORT,...", help="Services whose answers they may have dropped.  [default: any]"),
+    ] = None,
+    linger: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Go on dropping for so long after a sender's end.")
+    ] = 600.0,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The token senders must know.  [default: GRYPHON_TOKEN, else made and printed]"
+        ),
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Written once attached and listening, removed at the end.")
+    ] = None,
+    detach: Annotated[
+        str | None, typer.Option(metavar="IFACE", help="Remove what a killed intercept left on IFACE, and end.")
+    ] = None,
+    log: Annotated[Path, typer.Option("--log", "-l", metavar="FILE", help="One line per event.")] = _DEFAULT_LOG,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Drop a server's answers to the addresses that `gryphon send` forges, and give it their header fields.
+
+    On the server under test: sudo gryphon-intercept --tc eth0.
+    On a helper host that the server routes the forged range to: sudo gryphon-intercept --xdp eth0.
+    """
+    from gryphon.intercept import options
+
+    interface = options.detach_from(detach, xdp, tc)
+    if interface is not None:
+        _detach(interface)
+        return
+    from gryphon.controller.policy import parse_network, parse_service
+
+    hook, interface = options.choose_hook(xdp, tc)
+    host, port = options.parse_listen(listen)
+    chosen = options.Options(
+        hook=hook,
+        interface=interface,
+        xdp_mode=options.parse_mode(xdp_mode),
+        host=host,
+        port=port,
+        ranges=options.parse_list("--allow-ranges", allow_ranges, parse_network),
+        services=options.parse_list("--allow-services", allow_services, parse_service),
+        linger_s=options.check_linger(linger),
+        ready_file=ready_file,
+        token_file=token_file,
+    )
+    _run(chosen, log)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: a fault is one sentence on standard error and its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(args=_with_bare_detach(given), prog_name="gryphon-intercept")
+    except Fault as fault:
+        print(f"gryphon-intercept: {fault}", file=sys.stderr)
+        sys.exit(fault.status)
+
+
+def _with_bare_detach(arguments: list[str]) -> list[str]:
+    """`--detach` without a value, beside --xdp or --tc, means their interface."""
+    filled = []
+    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+        filled.append(argument)
+        if argument == "--detach" and following.startswith("-"):
+            filled.append("")
+    return filled
+
+
+def _detach(interface: str) -> None:
+    from gryphon.controller.interception import detach
+
+    for removed in detach(interface):
+        print(f"removed {removed}")
+
+
+def _run(chosen: Options, path: Path) -> None:
+    from gryphon.intercept.logs import FILE_ONLY, open_log
+    from gryphon.intercept.run import run
+
+    log = open_log(path)
+    try:
+        run(chosen, log)
+    except Fault as fault:
+        rest = getattr(fault, "log", "")  # what compiler or verifier said
+        log.error("%s%s", fault, rest and "\n" + rest, extra=FILE_ONLY)
+        raise
+    except Exception as error:
+        log.exception("unexpected", extra=FILE_ONLY)
+        print(
+            f"gryphon-intercept: unexpected {type(error).__name__}: {error}; the traceback is in {path}; answers that "
+            f"were dropped stay so until their deadlines, `gryphon-intercept --detach {chosen.interface}` ends that",
+            file=sys.stderr,
+        )
+        sys.exit(1)

@@ -1,0 +1,103 @@
+"""What the command line of `gryphon-intercept` says, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, cast, get_args
+
+from gryphon.controller.errors import InputFault
+from gryphon.controller.source import IPNetwork, Service
+
+DEFAULT_PORT = 36524
+"""The port of the original's intercept."""
+Hook = Literal["xdp", "tc"]
+XdpMode = Literal["auto", "native", "generic"]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything a run of the intercept needs to know.
+
+    Attributes:
+        host: address to listen at; None: all, IPv4 and IPv6.
+        ranges, services: what senders may ask for; None: the defaults of the policy.
+        linger_s: seconds that answers go on being dropped after a sender's end.
+    """
+
+    hook: Hook
+    interface: str
+    xdp_mode: XdpMode
+    host: str | None
+    port: int
+    ranges: list[IPNetwork] | None
+    services: list[Service] | None
+    linger_s: float
+    ready_file: Path | None
+    token_file: Path | None
+
+
+def choose_hook(xdp: str | None, tc: str | None) -> tuple[Hook, str]:
+    """The one hook asked for and its interface; InputFault unless it is exactly one."""
+    if xdp and tc:
+        raise InputFault("--xdp and --tc exclude each other: name the one interface that the answers pass")
+    if xdp:
+        return "xdp", xdp
+    if tc:
+        return "tc", tc
+    raise InputFault(
+        "name the interface that the answers pass: --tc eth0 on the server under test, --xdp eth0 on a helper host"
+    )
+
+
+def detach_from(detach: str | None, xdp: str | None, tc: str | None) -> str | None:
+    """The interface of --detach, given with it or with --xdp or --tc; None when nothing is to be detached."""
+    if detach is None:
+        return None
+    named = {name for name in (detach, xdp, tc) if name}
+    if len(named) != 1:
+        raise InputFault("name the one interface to detach from: gryphon-intercept --detach eth0")
+    return named.pop()
+
+
+def parse_mode(text: str) -> XdpMode:
+    """How an XDP program runs: in the driver, in the kernel's generic path, or as can be."""
+    if text not in get_args(XdpMode):
+        raise InputFault(f"--xdp-mode is native, generic or auto, not '{text}'")
+    return cast(XdpMode, text)
+
+
+def parse_listen(text: str) -> tuple[str | None, int]:
+    """ADDR:PORT, [V6]:PORT, ADDR, :PORT or nothing: address (None: all) and port."""
+    from ipaddress import ip_address
+
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (text.count(":") > 1 and not text.startswith("[")):
+        host, port = text, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        address = str(ip_address(host)) if host not in ("", "*") else None
+    except ValueError:
+        raise InputFault(f"--listen '{text}': '{host}' is not an address of this host") from None
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise InputFault(f"--listen '{text}': '{port}' is not a port")
+    return address, int(port)
+
+
+def parse_list(option: str, text: str | None, parse: Callable[[str], Item]) -> list[Item] | None:
+    """Comma-separated values; None when the option was not given."""
+    if text is None:
+        return None
+    items = [parse(part) for part in text.split(",") if part.strip()]
+    if not items:
+        raise InputFault(f"{option} names nothing")
+    return items
+
+
+def check_linger(seconds: float) -> float:
+    """A linger time that makes sense."""
+    if not 0 <= seconds <= 86_400:
+        raise InputFault(f"--linger is 0 to 86400 seconds, not {seconds:g}")
+    return seconds
