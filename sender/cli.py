@@ -1,0 +1,169 @@
+"""The ``gryphon`` command: options in, exit status out. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from gryphon.controller.errors import Fault, InputFault
+from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_speed
+
+log = logging.getLogger("gryphon")
+
+app = typer.Typer(
+    help="Replay recorded TCP client sessions as simulated users with forged addresses.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"gryphon {version('gryphon')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", "-v", callback=_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Replay recorded TCP client sessions as simulated users with forged addresses."""
+
+
+def _refuse(context: Any, parameter: Any, value: Any) -> Any:
+    """An option of the original that has no use here."""
+    if value is not None and not context.resilient_parsing:
+        raise InputFault(f"{parameter.opts[0]} has no use here: {REFUSED[parameter.opts[0]]}")
+    return value
+
+
+def _refused(name: str) -> Any:
+    """An option that is only there to say why it is not."""
+    return typer.Option(name, hidden=True, callback=_refuse)
+
+
+@app.command(no_args_is_help=True)
+def send(
+    transfer: Annotated[str, typer.Option("-x", "--transfer", help="Recorded port and server: 80-10.16.15.118:80,...")],
+    file: Annotated[str, typer.Option("-f", "--file", help="Capture files, several with commas.")],
+    intercept: Annotated[
+        str, typer.Option("-s", "--intercept", help="Where answers are dropped: HOST[:PORT], xdp:IFACE or tc:IFACE.")
+    ],
+    clients: Annotated[str, typer.Option("-c", "--clients", help="Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")],
+    users: Annotated[int, typer.Option("-u", "--users", help="Simulated users.")],
+    accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
+    rate: Annotated[float, typer.Option("-i", "--rate", help="New sessions per second.")] = 1000.0,
+    timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
+    mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
+    seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
+    mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
+    port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
+    log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
+    json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
+    fail_if: Annotated[
+        list[str] | None, typer.Option("--fail-if", help="Exit with 1 when broken, such as 'p99>200ms'; none: never.")
+    ] = None,
+    xdp_mode: Annotated[str, typer.Option("--xdp-mode", help="For -s xdp:IFACE: auto, native or generic.")] = "auto",
+    token: Annotated[str | None, typer.Option("--token", help="The intercept's token (or GRYPHON_TOKEN).")] = None,
+    token_file: Annotated[Path | None, typer.Option("--token-file", help="A file that holds the token.")] = None,
+    connections: Annotated[str | None, _refused("-C")] = None,
+    mss: Annotated[str | None, _refused("-S")] = None,
+    daemon: Annotated[bool | None, typer.Option("-d", hidden=True, callback=_refuse)] = None,
+    pid_file: Annotated[str | None, _refused("-P")] = None,
+    throughput: Annotated[str | None, _refused("-A")] = None,
+    pcap_filter: Annotated[str | None, _refused("-F")] = None,
+) -> None:
+    """Replay a recording against a server under test."""
+    if xdp_mode not in ("auto", "native", "generic"):
+        raise InputFault(f"--xdp-mode {xdp_mode}: give auto, native or generic")
+    options = SendOptions(
+        transfer=transfer,
+        files=parse_files(file),
+        intercept=intercept,
+        users=users,
+        clients=clients,
+        speed=parse_speed(accelerate),
+        rate=rate,
+        timeout_s=timeout,
+        mode=mode,
+        seed=seed,
+        mtu=mtu,
+        port=port,
+        xdp_mode=cast('Literal["auto", "native", "generic"]', xdp_mode),
+        json=json,
+        fail_if=tuple(fail_if or ()),
+        token=token,
+        token_file=token_file,
+    )
+    check(options)
+    _log_to(log_file)
+    from gryphon.sender.send import run_send
+
+    raise typer.Exit(run_send(options))
+
+
+@app.command()
+def demo(
+    users: Annotated[int, typer.Option("-u", "--users", help="Simulated users per topology.")] = 1000,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up and say how to enter it.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove labs that were kept.")] = False,
+) -> None:
+    """Record real clients and replay them in all three topologies, in a lab of network namespaces."""
+    from gryphon.lab.demo import run_demo
+
+    raise typer.Exit(run_demo(users=users, keep=keep, remove=remove))
+
+
+def _log_to(path: Path) -> None:
+    """One line per event into the log file; warnings also to the terminal."""
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    screen = logging.StreamHandler()
+    screen.setLevel(logging.WARNING)
+    screen.setFormatter(logging.Formatter("gryphon: %(message)s"))
+    root.addHandler(screen)
+    try:
+        handler = logging.FileHandler(path)
+    except OSError as error:
+        raise InputFault(f"cannot write the log {path}: {error.strerror}; name another with -l") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    log.info("started: %s", " ".join(sys.argv))
+
+
+def main() -> None:
+    """Entry point: a fault is one sentence and its exit status, a bug of ours is named as one."""
+    try:
+        app(prog_name="gryphon")
+    except Fault as fault:
+        log.error("%s", fault) if log.hasHandlers() else print(f"gryphon: {fault}", file=sys.stderr)
+        sys.exit(fault.status)
+    except KeyboardInterrupt:
+        print("gryphon: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:
+        log.info("%s", traceback.format_exc())
+        print(
+            f"gryphon: a bug of gryphon's own: {type(error).__name__}: {error} "
+            "(the log has the traceback; GRYPHON_DEBUG=1 shows it here)",
+            file=sys.stderr,
+        )
+        if os.environ.get("GRYPHON_DEBUG"):
+            raise
+        sys.exit(1)

@@ -1,0 +1,93 @@
+"""The options of ``gryphon send``, checked: every wrong one gets a sentence before anything is opened."""
+
+from __future__ import annotations
+
+import glob
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gryphon.controller.errors import InputFault
+
+DEFAULT_PORT = 36524
+"""Where an intercept listens, the original's port."""
+
+SMALLEST_MTU, LARGEST_MTU = 576, 65535
+
+REFUSED = {
+    "-C": "one channel carries every record: leave -C out",
+    "-S": "each server's own MSS is obeyed, bounded by the MTU: set -M instead of -S",
+    "-d": "gryphon stays in the foreground: run it under systemd, nohup or tmux instead of -d",
+    "-P": "a process id file only serves -d: take the id from your shell or service manager instead of -P",
+    "-A": "every message leaves when it is due, however many those are: leave -A out, -i sets new sessions per second",
+    "-F": "a filter belongs to the recording: filter with tcpdump -r IN -w OUT 'expression', or choose ports with -x",
+}
+"""Options of the original that have no use here, and what to do instead."""
+
+
+@dataclass(frozen=True)
+class SendOptions:
+    """What the user asked for; texts as given, numbers checked."""
+
+    transfer: str
+    files: tuple[str, ...]
+    intercept: str
+    users: int
+    clients: str
+    speed: float  # infinity: no gaps
+    rate: float
+    timeout_s: float
+    mode: int
+    seed: int
+    mtu: int
+    port: int
+    xdp_mode: Literal["auto", "native", "generic"]
+    json: str | None
+    fail_if: tuple[str, ...]
+    token: str | None
+    token_file: Path | None
+
+
+def parse_speed(text: str) -> float:
+    """``-a``: a positive number, or ``max``."""
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < math.inf:
+        raise InputFault(f"-a {text}: give a positive number such as 2 or 0.5, or max for no pauses at all")
+    return speed
+
+
+def parse_files(text: str) -> tuple[str, ...]:
+    """``-f``: files or shell patterns, several with commas; a name that exists is taken as it is."""
+    files: list[str] = []
+    for part in (piece.strip() for piece in text.split(",") if piece.strip()):
+        found = [part] if Path(part).exists() else sorted(glob.glob(part))  # noqa: PTH207 -- patterns may be absolute
+        files += found or [part]
+    if not files:
+        raise InputFault("no capture file was given: name one with -f, such as -f ./xxx.pcap")
+    return tuple(files)
+
+
+def check(options: SendOptions) -> None:
+    """Numbers in their bounds; InputFault with the bound."""
+    if options.users < 1:
+        raise InputFault(f"-u {options.users}: at least one user is needed")
+    if options.users > 1 << 30:
+        raise InputFault(f"-u {options.users}: at most {1 << 30:,} users fit into one process")
+    if not 0 < options.rate <= 1e9:
+        raise InputFault(f"-i {options.rate:g}: give the new sessions per second, more than 0")
+    if not 0 < options.timeout_s <= 86_400:
+        raise InputFault(f"-t {options.timeout_s:g}: give seconds, more than 0 and at most a day")
+    if options.mode not in (0, 1):
+        raise InputFault(f"-m {options.mode}: 0 varies the address first, 1 the port")
+    if options.seed < 0:
+        raise InputFault(f"-e {options.seed}: give a whole number from 0 (0: addresses in order)")
+    if not SMALLEST_MTU <= options.mtu <= LARGEST_MTU:
+        raise InputFault(f"-M {options.mtu}: give an MTU from {SMALLEST_MTU} to {LARGEST_MTU}")
+    if not 0 < options.port < 65536:
+        raise InputFault(f"-p {options.port}: give a TCP port, 1 to 65535")
