@@ -1,0 +1,127 @@
+"""What gryphon itself can do, without a server in the way: the packet-level sink, `python -m benchmarks.packets`.
+
+Local topology: the sink (XDP) answers on the server's interface, the interception (XDP) takes the answers on the
+sender's. On veth the sink's and the interception's programs run in the sender's own system calls, so the CPU time
+here is that of everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure, replay, sink
+from benchmarks.load import Load
+from benchmarks.nginx import REQUESTS, SMALL, record_sessions
+from gryphon.controller.errors import EnvironmentFault, Fault, InputFault
+from gryphon.lab.hosts import Lab
+from gryphon.lab.waiting import until
+
+ROWS = {
+    "client packets/s": 0,
+    "new connections/s": 0,
+    "CPU us per client packet, everybody": 2,
+    "  without the start of the program": 2,
+    "bytes of memory per user": 0,
+    "users completed": 0,
+    "answers lost before the ring": 0,
+}
+"""Figure to digits."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when every user of every run completed, 1 when not, 2 and 3 as gryphon itself."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.packets", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=int, default=100_000, help="new sessions a second (default 100,000)")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--options", default="", help="further options for gryphon send")
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    options = parser.parse_args(arguments)
+    print(measure.environment_line(), flush=True)
+    try:
+        runs = _runs(options)
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 2 if isinstance(fault, InputFault) else 3
+    header = [f"{options.users:,} users, {options.runs} runs: median (min to max)", "gryphon local, sink"]
+    figures = {name: [run[name.strip()] for run in runs] for name in ROWS}
+    print(measure.table(header, [[name, measure.figure(values, ROWS[name])] for name, values in figures.items()]))
+    if options.json:
+        spreads = {name.strip(): measure.spread(values)._asdict() for name, values in figures.items()}
+        report = {"environment": measure.environment(), "users": options.users, "figures": spreads, "runs": runs}
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0 if all(run["users completed"] == options.users for run in runs) else 1
+
+
+def _runs(options: argparse.Namespace) -> list[dict[str, float]]:
+    further = options.options.split()
+    with tempfile.TemporaryDirectory(prefix="gryphon-benchmark-") as directory:
+        capture = Path(directory) / "sessions.pcap"
+        record_sessions(capture)
+        small = _one(Load(SMALL, options.rate, REQUESTS, capture, 60), further)
+        load = Load(options.users, options.rate, REQUESTS, capture, 60 + 4 * options.users / options.rate)
+        return [_figures(_one(load, further), small) for _ in range(options.runs)]
+
+
+@contextmanager
+def sinking(lab: Lab) -> Iterator[None]:
+    """Has the sink on the server's eth0."""
+    ready = lab.directory / "sink.ready"
+    line = [sys.executable, str(Path(sink.__file__)), "eth0", "--ready-file", str(ready)]
+    child = lab.popen("server", line, stdout=subprocess.DEVNULL)
+
+    def is_ready() -> bool:
+        if child.poll() is not None:
+            raise EnvironmentFault("The sink did not start; it says above why.")
+        return ready.exists()
+
+    until("the sink to be ready", is_ready, seconds=30)
+    try:
+        yield
+    finally:
+        lab.end(child)
+
+
+def _one(load: Load, options: Sequence[str]) -> dict[str, Any]:
+    """One run: the sender's own result file, with its CPU time and its peak of memory as seen from outside."""
+    with Lab() as lab, sinking(lab), replay.intercepting(lab, "local") as (_, token):
+        sender = replay.send(lab, load, "local", token, options)
+        peak = 0
+
+        def ended() -> bool:
+            nonlocal peak
+            peak = max(peak, measure.peak_bytes(sender.pid))
+            return measure.has_ended(sender)
+
+        until("gryphon to finish", ended, seconds=load.patience)
+        cpu = measure.cpu_seconds(sender.pid)
+        return replay.result(lab, sender) | {"outside": {"cpu_s": cpu, "peak": peak}}
+
+
+def _figures(run: dict[str, Any], small: dict[str, Any]) -> dict[str, float]:
+    cpu, packets = run["outside"]["cpu_s"], run["packets"]["sent"]
+    more_packets = packets - small["packets"]["sent"]
+    more_users = run["users"]["requested"] - small["users"]["requested"]
+    return {
+        "client packets/s": packets / run["duration_s"],
+        "new connections/s": run["users"]["connected"] / run["duration_s"],
+        "CPU us per client packet, everybody": cpu / packets * 1e6,
+        "without the start of the program": (cpu - small["outside"]["cpu_s"]) / more_packets * 1e6,
+        "bytes of memory per user": (run["outside"]["peak"] - small["outside"]["peak"]) / more_users,
+        "users completed": run["users"]["completed"],
+        "answers lost before the ring": run["packets"]["ring_lost"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
