@@ -66,9 +66,9 @@ class Lab:
         return self.prefix + host
 
     def run(
-        self, host: HostName, argv: Sequence[str], *, timeout: float = 30.0, check: bool = True
+        self, host: HostName, argv: Sequence[str], *, text: str = "", timeout: float = 30.0, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside a host, in the lab's directory, to its end.
+        """Runs a command inside a host, in the lab's directory, to its end; `text` is its standard input.
 
         Raises:
             EnvironmentFault: with `check`, when it fails; the sentence has the last line of its complaint.
@@ -76,7 +76,7 @@ class Lab:
         line = inside(self.namespace(host), argv)
         done = subprocess.run(
             line,
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -121,7 +121,7 @@ class Lab:
 
     def route_forged(self, via: Literal["sender", "assistant"]) -> None:
         """Leads the server's answers to all forged addresses to this host."""
-        _ip(wiring.forged_batch(via), self.namespace("server"))
+        self._ip("server", wiring.forged_batch(via))
 
     def _make(self) -> None:
         for host in HOSTS:
@@ -141,19 +141,19 @@ class Lab:
                 ]
             )
         for host in HOSTS:
-            _ip(wiring.host_batch(host), self.namespace(host))
+            self._ip(host, wiring.host_batch(host))
         self.route_forged("sender")
+
+    def _ip(self, host: HostName, batch: str) -> None:
+        # Not `ip -n`, which changes its mount namespace too, and that fails in a chroot.
+        self.run(host, [needs.tool("ip"), "-batch", "-"], text=batch)
 
     def _veth(self, end: wiring.End) -> list[str]:
         return ["name", end.interface, "address", end.mac, "netns", self.namespace(end.host)]
 
 
-def _ip(batch: str, namespace: str) -> None:
-    _run([needs.tool("ip"), "-n", namespace, "-batch", "-"], batch)
-
-
-def _run(argv: Sequence[str], text: str = "") -> None:
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=30, check=False)
+def _run(argv: Sequence[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     if done.returncode:
         raise _failed(argv, done)
 
