@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+ *
+ * A matched packet's record into the ring, with a wake-up only where the reader sleeps. */
+#ifndef GRYPHON_EMIT_H
+#define GRYPHON_EMIT_H
+
+#include "match.h"
+
+BPF_RINGBUF_OUTPUT(ring, RING_BYTES / PAGE_SIZE);
+BPF_F_TABLE("array", int, __u32, sleeping, 1, BPF_F_MMAPABLE);
+
+static __always_inline __u64 swap_u64(const __be32 *words)
+{
+	return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+}
+
+/* Says which service an ICMP error concerns, where the quoted packet tells. */
+static __always_inline __u16 quoted_service(struct packet *p)
+{
+	struct service key = { .address = p->service, .port = p->service_port };
+	__u32 *index = services.lookup(&key);
+
+	return index ? *index : SERVICE_UNKNOWN;
+}
+
+/* A reader that fell asleep between the look at the flag and the submission would sleep on: the submission is a full
+ * barrier (kernel/bpf/ringbuf.c, bpf_ringbuf_commit), so a second look after it sees the flag or the reader sees
+ * the record. */
+static __always_inline void submit(struct record *r)
+{
+	int zero = 0;
+	volatile __u32 *asleep = sleeping.lookup(&zero);
+	bool was_asleep = asleep && *asleep;
+
+	ring.ringbuf_submit(r, was_asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	if (was_asleep || !asleep || !*asleep)
+		return;
+	r = ring.ringbuf_reserve(sizeof(*r));
+	if (r)
+		ring.ringbuf_discard(r, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Gives false when the ring is full. */
+static __always_inline bool emit(struct packet *p)
+{
+	struct record *r = ring.ringbuf_reserve(sizeof(*r));
+
+	if (!r)
+		return false;
+	*r = p->record;
+	r->address_hi = swap_u64(&p->destination.s6_addr32[0]);
+	r->address_lo = swap_u64(&p->destination.s6_addr32[2]);
+	if (r->kind == RECORD_ICMP)
+		r->service = quoted_service(p);
+	else if (r->kind == RECORD_FRAGMENT)
+		r->service = SERVICE_UNKNOWN;
+	submit(r);
+	return true;
+}
+
+#endif

@@ -1,0 +1,149 @@
+"""Attaching and detaching: the program onto a hook, taking over what an earlier intercept left there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from gryphon.bpf import capabilities, loader
+from gryphon.controller import egress, interfaces, xdp
+from gryphon.controller.egress import EgressHook
+from gryphon.controller.errors import EnvironmentFault, InputFault
+from gryphon.controller.place import Place
+from gryphon.controller.tables import Ranges, Services
+from gryphon.controller.xdp import XdpHook
+
+HookName = Literal["xdp", "tc"]
+SOURCE = Path(loader.__file__).parent / "intercept.bpf.c"
+PINNED = ("services", "ranges")
+"""Maps from which the next intercept takes over."""
+
+
+class Hook(Protocol):
+    """Where a program can be attached."""
+
+    mode: str
+
+    def find(self) -> bool:
+        """Looks for what an earlier intercept left."""
+
+    def attach(self, program: int) -> None:
+        """Attaches the program, or puts it in the place of the one found."""
+
+    def detach(self) -> None:
+        """Takes it off."""
+
+    def close(self) -> None:
+        """Lets go of it."""
+
+
+@dataclass
+class Attached:
+    """An interception that works: what ``Interception`` stands on."""
+
+    place: Place
+    hook: Hook
+    module: loader.Module
+    ranges: Ranges
+    services: Services
+    taken_over: bool
+
+
+def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int) -> Attached:
+    """Compiles the program and puts it in its place; see ``Interception.attach``."""
+    capabilities.require()
+    _check_ring(ring_bytes)
+    place = Place(interface, interfaces.index_of(interface), hook)
+    place.lock()
+    try:
+        place.prepare()
+        chosen = XdpHook(place, xdp_mode) if hook == "xdp" else EgressHook(place)
+        taken_over = chosen.find()
+        if not taken_over:
+            place.clear()  # Of an interface that had this index before.
+            place.prepare()
+        return _load(place, chosen, taken_over, ring_bytes)
+    except BaseException:
+        place.unlock()
+        raise
+
+
+def _load(place: Place, hook: Hook, taken_over: bool, ring_bytes: int) -> Attached:
+    kind, function, name = (
+        (xdp.KIND, xdp.FUNCTION, xdp.NAME) if place.hook == "xdp" else (egress.KIND, egress.FUNCTION, egress.NAME)
+    )
+    module = loader.compile(SOURCE, {"RING_BYTES": ring_bytes})
+    try:
+        program = module.load(kind, function, name)
+        ranges = Ranges(module.maps["ranges"])
+        services = Services(module.maps["services"], module.maps["addresses"], ranges)
+        if taken_over:
+            _take_over(place, ranges, services)
+        try:
+            hook.attach(program)
+        finally:
+            os.close(program)
+        for pinned in PINNED:
+            place.pin(pinned, module.maps[pinned].descriptor)
+    except BaseException:
+        module.close()
+        hook.close()
+        if not taken_over:
+            place.clear()
+        raise
+    return Attached(place, hook, module, ranges, services, taken_over)
+
+
+def _take_over(place: Place, ranges: Ranges, services: Services) -> None:
+    """Copies what lives from the old program's maps, before the new one takes its place."""
+    old_ranges, old_services = place.pinned_map("ranges"), place.pinned_map("services")
+    if old_ranges is None or old_services is None:
+        return
+    with contextlib.closing(old_ranges), contextlib.closing(old_services):
+        ranges.copy(old_ranges)
+        services.copy(old_services)
+
+
+def detach(interface: str) -> list[str]:
+    """Removes what a killed intercept left on an interface, on both hooks.
+
+    Returns:
+        What was removed, one phrase each.
+
+    Raises:
+        EnvironmentFault: the interface is missing, or an intercept is running there.
+        InputFault: there is nothing to remove.
+    """
+    capabilities.require()
+    index = interfaces.index_of(interface)
+    removed: list[str] = []
+    for name, phrase in (("xdp", "the XDP program"), ("tc", "the tc egress filter")):
+        place = Place(interface, index, name)
+        place.lock()
+        try:
+            hook: Hook = XdpHook(place, "auto") if name == "xdp" else EgressHook(place)
+            if _find_ours(hook):
+                hook.detach()
+                removed.append(f"{phrase} of {interface}")
+            if place.clear():
+                removed.append(f"the pins in {place.directory}")
+        finally:
+            place.unlock()
+    if not removed:
+        raise InputFault(f"There is no interception on {interface} to detach.")
+    return removed
+
+
+def _find_ours(hook: Hook) -> bool:
+    try:
+        return hook.find()
+    except EnvironmentFault:  # Another's XDP program, which is none of our business here.
+        return False
+
+
+def _check_ring(ring_bytes: int) -> None:
+    if ring_bytes < os.sysconf("SC_PAGESIZE") or ring_bytes & (ring_bytes - 1):
+        raise InputFault(f"The ring cannot have {ring_bytes} bytes: it takes a power of two of at least a page.")

@@ -1,0 +1,120 @@
+"""The ring: records out of the kernel's memory into numpy, without a system call or a Python object per record.
+
+The kernel maps three things (``kernel/bpf/ringbuf.c``): the consumer's position, ours to write; the producer's
+position; and the data, twice in a row, so that what wraps is still one piece. A record is preceded by 8 bytes whose
+first four are its length with a bit "busy" (reserved, not yet written) and a bit "discard".
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.bpf.maps import Map
+from gryphon.controller.record import RECORD, Records
+
+BUSY = 1 << 31
+DISCARD = 1 << 30
+SLOT = np.dtype([("length", "u4"), ("page", "u4"), ("record", RECORD)])
+"""A record with its header; 72 bytes, a multiple of 8, so that slots follow each other without a gap."""
+BATCH = 65536
+"""Records that one ``read()`` gives at most: 4 MiB."""
+
+
+class Ring:
+    """A ``RecordSource`` over a BPF ring buffer and the flag that says whether its reader sleeps.
+
+    Not for two threads at once: the kernel knows one reader.
+    """
+
+    def __init__(self, ring: Map, sleeping: Map) -> None:
+        page = mmap.PAGESIZE
+        size = ring.max_entries
+        self._map = ring
+        consumer = mmap.mmap(ring.descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
+        producer = mmap.mmap(ring.descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        flag = mmap.mmap(sleeping.descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._reader = Reader(consumer, producer, size, data_offset=page)
+        self._sleeping: npt.NDArray[np.uint32] = np.frombuffer(flag, np.uint32, 1)
+
+    def read(self) -> Records:
+        """Takes everything that is there, up to ``BATCH`` records, in order of capture.
+
+        Returns:
+            A copy, dtype ``RECORD``; empty when there is nothing.
+        """
+        return self._reader.read()
+
+    def fileno(self) -> int:
+        """Gives the descriptor that becomes readable after ``arm()``."""
+        return self._map.descriptor
+
+    def arm(self) -> bool:
+        """Asks for a wake-up at the next record.
+
+        Returns:
+            False when records are there already (or are just being written): do not wait.
+        """
+        self._sleeping[0] = 1
+        self._reader.fence()
+        if self._reader.is_empty():
+            return True
+        self._sleeping[0] = 0
+        return False
+
+    def disarm(self) -> None:
+        """Asks for no more wake-ups: the caller polls."""
+        self._sleeping[0] = 0
+
+
+class Reader:
+    """Decodes ring memory; knows nothing of descriptors, so that a test can lay out the memory itself."""
+
+    def __init__(self, consumer: Any, producer: Any, size: int, data_offset: int) -> None:
+        self._consumer: npt.NDArray[np.uint64] = np.frombuffer(consumer, np.uint64, 1)
+        self._producer: npt.NDArray[np.uint64] = np.frombuffer(producer, np.uint64, 1)
+        self._memory = producer
+        self._data_offset = data_offset
+        self._size = size
+        self._held = threading.Lock()
+        self._held.acquire()
+
+    def is_empty(self) -> bool:
+        """Says whether nothing has been reserved beyond what was read."""
+        return bool(self._consumer[0] == self._producer[0])
+
+    def fence(self) -> None:
+        """Orders all memory accesses before it against all after it.
+
+        The kernel orders its writes (record, then its busy bit); so must we order our reads, which numpy does not
+        promise on ARM, and a flag's write before a read, which x86 does not promise either. Python has no fence, but
+        a lock's release followed by its acquisition is one: a locked instruction on x86, STLR then LDAXR on ARM64.
+        """
+        self._held.release()
+        self._held.acquire()
+
+    def read(self) -> Records:
+        """Copies the written records out and gives their memory back to the kernel."""
+        start = int(self._consumer[0])
+        count = min((int(self._producer[0]) - start) // SLOT.itemsize, BATCH)
+        if count <= 0:
+            return np.empty(0, RECORD)
+        self.fence()
+        offset = self._data_offset + start % self._size
+        slots: Records = np.frombuffer(self._memory, SLOT, count, offset)
+        lengths = slots["length"].copy()
+        busy = lengths & BUSY != 0
+        if busy.any():
+            count = int(busy.argmax())
+            lengths = lengths[:count]
+        self.fence()
+        kept = lengths & DISCARD == 0
+        records: Records = slots["record"][:count]
+        records = records.copy() if kept.all() else records[kept]
+        self.fence()
+        self._consumer[0] = start + count * SLOT.itemsize
+        return records
