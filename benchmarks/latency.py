@@ -27,6 +27,7 @@ from gryphon.lab.needs import tool
 from gryphon.lab.recording import Visit, record, url
 from gryphon.lab.servers import PAGES, PORT, Nginx
 from gryphon.lab.tap import Tap
+from gryphon.lab.topologies import TOPOLOGIES, Topology
 from gryphon.lab.waiting import until
 
 KINDS = ("connect", "first_byte", "response")
@@ -78,7 +79,7 @@ def _compare(page: str, users: int, rate: int) -> list[Latencies]:
         with Tap(lab, "sender", "eth0", Path(directory) / "wire.pcap", f"tcp port {PORT}") as tap:
             curl = _curl(lab, page, users, rate)
             wire = until("the last packet of curl", lambda: _wire(tap, users))
-        return [curl, wire, *(_gryphon(lab, load, name) for name in replay.TOPOLOGIES)]
+        return [curl, wire, *(_gryphon(lab, load, topology) for topology in TOPOLOGIES)]
 
 
 def _curl(lab: Lab, page: str, users: int, rate: int) -> Latencies:
@@ -128,15 +129,15 @@ def _quantiles(values: list[float]) -> dict[str, float]:
     return {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98]}
 
 
-def _gryphon(lab: Lab, load: Load, topology: replay.Topology) -> Latencies:
+def _gryphon(lab: Lab, load: Load, topology: Topology) -> Latencies:
     """From the moment a packet was sent (`service`), as curl has it, not from the moment it should have been."""
-    with replay.intercepting(lab, topology) as (_, token):
-        sender = replay.send(lab, load, topology, token)
+    with replay.intercepting(lab, topology) as ready:
+        sender = replay.send(lab, load, ready)
         sender.wait(load.patience)
         report = replay.result(lab, sender)
     service = {kind: report["latency_ms"][kind]["service"] for kind in KINDS}
     values = {kind: {name: service[kind][name] * 1000 for name in QUANTILES} for kind in KINDS}
-    return Latencies(f"gryphon {topology}", values)
+    return Latencies(f"gryphon {topology.name}", values)
 
 
 def _table(found: list[Latencies]) -> str:

@@ -22,6 +22,7 @@ from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import Visit, record
 from gryphon.lab.servers import Nginx
+from gryphon.lab.topologies import Topology
 
 REQUESTS = 3
 SESSIONS = 5
@@ -107,7 +108,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nginx", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--rate", type=_numbers, default=[10_000], help="new sessions/s; several: 10000,16000")
-    parser.add_argument("--topology", default="target", help=f"several by comma, of {', '.join(replay.TOPOLOGIES)}")
+    parser.add_argument("--topology", default="target", help="several by comma: target,assistant,local")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peer-settings", type=_settings, default=[peers.BEST], help="-A:-i of tcpburn (10:10000,...)")
     parser.add_argument("--options", default="", help="further options for gryphon send")
@@ -125,9 +126,8 @@ def _settings(text: str) -> list[peers.Setting]:
 
 def _cases(options: argparse.Namespace) -> list[Case]:
     cases = []
-    for topology in options.topology.split(","):
-        if topology not in replay.TOPOLOGIES:
-            raise InputFault(f"{topology!r} is no topology: use {', '.join(replay.TOPOLOGIES)}.")
+    for name in options.topology.split(","):
+        topology = replay.named(name)
         cases += [_ours(topology, rate, options.options.split()) for rate in options.rate]
     programs = peers.binaries()
     if programs is None:
@@ -136,18 +136,18 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     return cases + [_theirs(programs, setting) for setting in options.peer_settings]
 
 
-def _ours(topology: replay.Topology, rate: int, further: list[str]) -> Case:
-    return Case(
-        f"gryphon {topology} {rate:,}/s", lambda lab, nginx, load: replay.run(lab, nginx, load, topology, further), rate
-    )
+def _ours(topology: Topology, rate: int, further: list[str]) -> Case:
+    def once(lab: Lab, nginx: Nginx, load: Load) -> Outcome:
+        return replay.run(lab, nginx, load, topology, further)
+
+    return Case(f"gryphon {topology.name} {rate:,}/s", once, rate)
 
 
 def _theirs(programs: peers.Binaries, setting: peers.Setting) -> Case:
-    return Case(
-        f"tcpburn {setting}",
-        lambda lab, nginx, load: peers.run(lab, nginx, load, programs, setting),
-        min(setting.initial, setting.factor * 1000),
-    )
+    def once(lab: Lab, nginx: Nginx, load: Load) -> Outcome:
+        return peers.run(lab, nginx, load, programs, setting)
+
+    return Case(f"tcpburn {setting}", once, min(setting.initial, setting.factor * 1000))
 
 
 def _run_all(cases: list[Case], options: argparse.Namespace, capture: Path) -> None:

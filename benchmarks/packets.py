@@ -94,8 +94,8 @@ def sinking(lab: Lab) -> Iterator[None]:
 
 def _one(load: Load, options: Sequence[str]) -> dict[str, Any]:
     """One run: the sender's own result file, with its CPU time and its peak of memory as seen from outside."""
-    with Lab() as lab, sinking(lab), replay.intercepting(lab, "local") as (_, token):
-        sender = replay.send(lab, load, "local", token, options)
+    with Lab() as lab, sinking(lab), replay.intercepting(lab, replay.named("local")) as ready:
+        sender = replay.send(lab, load, ready, options)
         peak = 0
 
         def ended() -> bool:
