@@ -57,6 +57,9 @@ def _answer(
     expect, pushed, longest = i64(0), i64(0), i64(0)
     end = since
     row = first
+    while row < last and bursts["bytes"][row] == 0:
+        row += 1
+    first = row
     while row < last:
         now = segments["time_ns"][order[bursts["position"][row]]]
         if row == first:
@@ -134,6 +137,8 @@ def divide(
                 in_write = soon and full and not pushes
                 if not soon or (pushes and not full):
                     break
+                while burst < burst_stop and bursts["position"][burst] <= ahead and bursts["bytes"][burst] == 0:
+                    burst += 1
                 if burst < burst_stop and bursts["position"][burst] <= ahead:
                     break
             _write(

@@ -9,7 +9,8 @@ piece is the earliest position, among it and all pieces behind it in the stream,
 segment that was lost and sent again much later still counts as written with its neighbours.
 
 Server half: only how many bytes had come when. Sequence numbers tell that, and the client's acknowledgements,
-so bytes that the capture lost are counted too.
+so bytes that the capture lost are counted too. A repetition of what the client has not acknowledged is a burst
+of no bytes: the answer was still under way.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PIECE = np.dtype(
 """Consecutive bytes of a client's stream, in stream order."""
 
 BURST = np.dtype([("position", "i8"), ("bytes", "i8")])
-"""New server bytes, and the position in the order at which they came."""
+"""New server bytes (none: a repetition), and the position in the order at which they came."""
 
 FACTS = np.dtype(
     [
@@ -149,7 +150,7 @@ def _follow(
         i64(-1),
         i64(-1),
     )  # sequence number of the first byte of each stream, -1 unknown
-    server_highest, server_fin = i64(0), i64(-1)
+    server_highest, server_fin, acknowledged = i64(0), i64(-1), i64(0)
     syn, syn_ack, opened, closed = i64(-1), i64(-1), i64(-1), i64(-1)
     latest_syn = i64(-1)
     end = 0
@@ -185,6 +186,8 @@ def _follow(
                     if server_base < 0:
                         server_base = ack
                 told = _unwrap(ack, server_base, server_highest)
+                if told - acknowledged <= _FARTHEST_SERVER:
+                    acknowledged = max(acknowledged, told)
                 # One byte more than seen may be a FIN that the capture has lost.
                 if server_fin < 0 and 1 < told - server_highest <= _FARTHEST_SERVER:
                     bursts["position"][burst] = k
@@ -238,11 +241,12 @@ def _follow(
         stop = offset + length
         if server_fin >= 0:
             stop = min(stop, server_fin)
-        if stop > server_highest + (length == 0):  # without data: one byte more may be a FIN that is lost
+        refills = length > 0 and acknowledged < stop <= server_highest
+        if refills or stop > server_highest + (length == 0):  # without data: one byte more may be a FIN that is lost
             bursts["position"][burst] = k
-            bursts["bytes"][burst] = stop - server_highest
+            bursts["bytes"][burst] = max(stop - server_highest, 0)
             burst += 1
-            server_highest = stop
+            server_highest = max(stop, server_highest)
         if flags & FIN and server_fin < 0:
             server_fin = offset + length
         if closed < 0 and opened >= 0 and flags & (FIN | RST):

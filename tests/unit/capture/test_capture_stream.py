@@ -105,6 +105,29 @@ def test_server_bytes_that_the_capture_lost_are_counted_by_the_acknowledgement(t
     assert recording.messages["expect"].tolist() == [0, 700, 50]
 
 
+def test_an_answer_lasts_until_what_was_lost_of_it_has_come(tmp_path: Path) -> None:
+    conversation = Conversation().open()
+    conversation.say(5, b"abc")
+    conversation.send(10, ACK, 0, 3, b"x" * 10, from_client=False)
+    conversation.send(20, ACK, 20, 3, b"x" * 10, from_client=False)
+    conversation.send(900, ACK, 10, 3, b"x" * 10, from_client=False)
+    conversation.send(901, ACK, 3, 30)
+    conversation.send(950, ACK, 20, 3, b"x" * 10, from_client=False)
+    conversation.send(1000, ACK | PSH, 3, 30, b"next")
+    recording = loaded(tmp_path, conversation)
+    row = entries_of(recording, 0)[1]
+    assert (row["expect"], row["answer_ns"], row["gap_ns"]) == (30, 895_000_000, 100_000_000)
+
+
+def test_a_repetition_of_the_server_does_not_divide_a_message(tmp_path: Path) -> None:
+    conversation = Conversation().open()
+    conversation.answer(2, b"hello")
+    conversation.say(5, b"a" * 1460, ACK)
+    conversation.send(6, ACK, 0, 0, b"hello", from_client=False)
+    conversation.say(7, b"b")
+    assert texts_of(loaded(tmp_path, conversation), 0) == [b"a" * 1460 + b"b"]
+
+
 def test_the_acknowledgement_of_a_fin_is_no_byte(tmp_path: Path) -> None:
     conversation = Conversation().open()
     conversation.say(5, b"one")
