@@ -14,7 +14,7 @@ import numpy as np
 from gryphon.controller.errors import InputFault
 from gryphon.controller.policy import own_addresses
 from gryphon.controller.record import RECORD, Records
-from gryphon.controller.source import Intercept, IPNetwork, Service
+from gryphon.controller.source import Intercept, IPAddress, IPNetwork, Service
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -152,7 +152,7 @@ def _open(
     return Channel.connect(place.host, place.port, token, services=services, ranges=networks)
 
 
-def taken_addresses(services: Sequence[Service]) -> list[tuple[object, str]]:
+def taken_addresses(services: Sequence[Service]) -> list[tuple[IPAddress, str]]:
     """Addresses that no range may contain: the servers' and this host's."""
-    servers = [(address, "the server under test") for address, _ in services]
+    servers: list[tuple[IPAddress, str]] = [(address, "the server under test") for address, _ in services]
     return [*servers, *((address, "an address of this host") for address in own_addresses())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import signal
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gryphon.controller.errors import GrantLost
+from gryphon.sender.results.verdict import Ending
 
 if TYPE_CHECKING:
     from gryphon.sender.intercepts import Intercepts
@@ -25,14 +25,6 @@ SHORTEST_SLEEP_NS = 60_000
 
 TICK_NS = 1_000_000_000
 """The meter is called once a second."""
-
-
-class Ending(enum.Enum):
-    """How a run came to its end."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    GRANT_LOST = "grant lost"
 
 
 class Stop:

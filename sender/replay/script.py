@@ -62,9 +62,14 @@ class End(enum.IntEnum):
 class Recorded(Protocol):
     """What the script needs of a recording (``sender.capture.recording.Recording``)."""
 
-    sessions: npt.NDArray[Any]
-    messages: npt.NDArray[Any]
-    payload: npt.NDArray[np.uint8]
+    @property
+    def sessions(self) -> npt.NDArray[Any]: ...
+
+    @property
+    def messages(self) -> npt.NDArray[Any]: ...
+
+    @property
+    def payload(self) -> npt.NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Once a second: where the run stands, on the terminal, in the series, and in a warning when the server is silent."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from gryphon.sender.replay.engine import Engine
+from gryphon.sender.replay.measures import Counter
+from gryphon.sender.results.interval import Interval
+from gryphon.sender.results.interval import Meter as Differences
+from gryphon.sender.results.progress import Progress
+from gryphon.sender.results.series import Series
+
+log = logging.getLogger("gryphon")
+
+SILENT_S = 3.0
+"""Packets leave and nothing comes back for so long: worth a word."""
+
+
+class Meter:
+    """Looks at a running engine, and only looks.
+
+    Args:
+        engine: the users.
+        epoch_ns: CLOCK_MONOTONIC of the run's start.
+    """
+
+    def __init__(self, engine: Engine, epoch_ns: int) -> None:
+        self.series = Series()
+        self._engine = engine
+        self._epoch_ns = epoch_ns
+        self._differences = Differences()
+        self._progress = Progress(sys.stderr)
+        self._heard_s = 0.0
+        self._asked = False
+        self._warned = False
+
+    def look(self, now_ns: int) -> None:
+        """Take stock."""
+        interval = self._interval(now_ns)
+        self._watch(interval)
+        self._progress.show(interval)
+
+    def finish(self, now_ns: int) -> None:
+        """Take stock for the last time and leave a clean line."""
+        self._interval(now_ns)
+        self._progress.finish()
+
+    def _interval(self, now_ns: int) -> Interval:
+        seconds = (now_ns - self._epoch_ns) / 1e9
+        interval = self._differences.look(seconds, self._engine.counters, self._engine.histograms)
+        self.series.add(interval)
+        return interval
+
+    def _watch(self, interval: Interval) -> None:
+        """Say when the server has fallen silent, and when it is back; once each time."""
+        if interval.delta[Counter.RESPONSES] > 0:
+            self._heard_s, self._asked = interval.time_s, False
+            if self._warned:
+                log.warning("answers arrive again")
+            self._warned = False
+            return
+        self._asked = self._asked or interval.delta[Counter.PACKETS_SENT] > 0
+        silent = interval.time_s - self._heard_s
+        if self._asked and silent >= SILENT_S and not self._warned:
+            self._warned = True
+            self._progress.finish()
+            log.warning(
+                "packets leave, but for %.0f s no answer has reached the intercept: is the server up, and do its "
+                "routes lead the forged range past the intercept?",
+                silent,
+            )

@@ -1,0 +1,212 @@
+"""``gryphon send``: from checked options to a result, every part opened in the order that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from gryphon.controller.errors import InputFault
+from gryphon.controller.tokens import find_token
+from gryphon.sender.capture.load import load
+from gryphon.sender.capture.recording import Recording
+from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places, taken_addresses
+from gryphon.sender.loop import Loop, Stop
+from gryphon.sender.meter import Meter
+from gryphon.sender.options import SendOptions
+from gryphon.sender.ranges import Pool, check_pool, parse_pool
+from gryphon.sender.replay.engine import Engine, Plan
+from gryphon.sender.replay.measures import Counter
+from gryphon.sender.replay.script import Script, compile_script
+from gryphon.sender.results.result import Result, RunFacts, build_result
+from gryphon.sender.results.summary import summarize
+from gryphon.sender.results.thresholds import parse_all
+from gryphon.sender.results.verdict import Ending
+from gryphon.sender.transfers import Transfers, parse_transfers
+from gryphon.sender.transmit.interface import Target
+from gryphon.sender.transmit.raw import RawTransmitter
+from gryphon.sender.warm import warm_up
+
+log = logging.getLogger("gryphon")
+
+LAST_ANSWERS_S = 0.2
+"""After the last connection ended, answers on their way are still dropped before a local interception goes."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the user's input comes to, before anything is opened."""
+
+    options: SendOptions
+    transfers: Transfers
+    pool: Pool
+    recording: Recording
+    script: Script
+
+
+def run_send(options: SendOptions) -> int:
+    """Replay a recording; the exit status.
+
+    Raises:
+        InputFault: something about the options or the capture.
+        EnvironmentFault: no intercept, no grant, no permission.
+    """
+    thresholds = parse_all(options.fail_if)
+    places = parse_places(options.intercept, options.port)
+    token = find_token(options.token, options.token_file)
+    _check_writable(options.json)
+    prepared = _prepare(options)
+    warm_up()
+    with closing(_transmitter(prepared)) as transmitter:
+        services, networks = prepared.transfers.services, prepared.pool.networks
+        intercepts = open_intercepts(places, token.value if token else None, services, networks, options.xdp_mode)
+        ending, facts, notes = _replay(prepared, transmitter, intercepts)
+    result = build_result(facts, thresholds)
+    return _report(result, options.json, ending, notes)
+
+
+def _prepare(options: SendOptions) -> Prepared:
+    """Everything that needs no privileges."""
+    transfers = parse_transfers(options.transfer)
+    pool = parse_pool(options.clients)
+    if pool.version != transfers.version:
+        raise InputFault(
+            f"the forged range {pool.networks[0]} is IPv{pool.version} and the server {transfers.services[0][0]} is "
+            f"IPv{transfers.version}: give a range of the server's version with -c"
+        )
+    check_pool(pool, options.users, taken_addresses(transfers.services))
+    recording = load(list(options.files), list(transfers.targets))
+    script = compile_script(recording, transfers.targets, options.speed)
+    rejected = sum(recording.rejected.values())
+    log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
+    return Prepared(options, transfers, pool, recording, script)
+
+
+def _check_writable(path: str | None) -> None:
+    """A result file that cannot be written is found out before the run, not after it."""
+    if path is None or path == "-":
+        return
+    try:
+        with Path(path).open("a"):
+            pass
+    except OSError as error:
+        raise InputFault(f"the result cannot be written to {path}: {error.strerror}") from error
+
+
+def _transmitter(prepared: Prepared) -> RawTransmitter:
+    """Raw sockets for the servers of the run."""
+    targets = [Target(address, port, index) for index, (address, port) in enumerate(prepared.transfers.services)]
+    return RawTransmitter(targets, prepared.script.payload)
+
+
+def _replay(
+    prepared: Prepared, transmitter: RawTransmitter, intercepts: Intercepts
+) -> tuple[Ending, RunFacts, list[str]]:
+    """Run the engine against the wire and gather what is known at the end."""
+    options = prepared.options
+    started, epoch_ns = datetime.now(UTC), time.monotonic_ns()
+    engine = _engine(prepared, epoch_ns)
+    meter = Meter(engine, epoch_ns)
+    log.info(
+        "replaying as %d users from %s to %s, answers dropped by %s",
+        options.users,
+        options.clients,
+        options.transfer,
+        "; ".join(intercept.grant.intercept for intercept in intercepts.opened),
+    )
+    with Stop() as stop:
+        loop = Loop(engine, transmitter, intercepts, meter.look, stop)
+        ending = loop.run()
+        meter.finish(loop.ended_ns)
+        notes = _close(engine, intercepts, ending)
+    if loop.lost is not None:
+        log.error("%s", loop.lost)
+    for name, refused in transmitter.errors().items():
+        notes.append(f"this host refused {refused.packets} packets with {name}, such as {refused.example}")
+    return ending, _facts(prepared, engine, meter, intercepts, ending, started, loop.ended_ns - epoch_ns), notes
+
+
+def _engine(prepared: Prepared, epoch_ns: int) -> Engine:
+    """The users."""
+    options = prepared.options
+    plan = Plan(
+        users=options.users,
+        rate=options.rate,
+        blocks=prepared.pool.blocks(),
+        services=list(range(len(prepared.transfers.services))),
+        generation=GENERATION,
+        timeout_s=options.timeout_s,
+        mtu=options.mtu,
+        ip_version=prepared.pool.version,
+        mode=options.mode,
+        seed=options.seed,
+    )
+    try:
+        return Engine(prepared.script, plan, epoch_ns)
+    except MemoryError as error:
+        raise InputFault(f"-u {options.users}: this host has not enough memory for so many users") from error
+
+
+def _close(engine: Engine, intercepts: Intercepts, ending: Ending) -> list[str]:
+    """End the grants; when every connection was closed, a local interception goes, otherwise it lingers."""
+    everybody = ending is Ending.FINISHED and engine.counters[Counter.COMPLETED] == engine.counters[Counter.STARTED]
+    if everybody:
+        until = time.monotonic() + LAST_ANSWERS_S
+        while (left := until - time.monotonic()) > 0:
+            intercepts.wait(left)
+            intercepts.read()
+    return intercepts.close(clean=bool(everybody))
+
+
+def _facts(
+    prepared: Prepared,
+    engine: Engine,
+    meter: Meter,
+    intercepts: Intercepts,
+    ending: Ending,
+    started: datetime,
+    duration_ns: int,
+) -> RunFacts:
+    """What the result is built of."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    statuses = [intercept.status() for intercept in intercepts.opened]
+    clocks = [intercept.clock() for intercept in intercepts.opened]
+    furthest = max(clocks, key=lambda clock: abs(clock.offset_ns))
+    options = {name: value for name, value in asdict(prepared.options).items() if name not in ("token", "token_file")}
+    return RunFacts(
+        version=version("gryphon"),
+        command=sys.argv,
+        config=options | {"speed": str(prepared.options.speed)},
+        started=started,
+        duration_s=duration_ns / 1e9,
+        ending=ending,
+        users=prepared.options.users,
+        counters=engine.counters,
+        histograms=engine.histograms,
+        recorded=prepared.recording.recorded,
+        replayable=len(prepared.recording.sessions),
+        rejected=prepared.recording.rejected,
+        ring_lost=sum(status.counters.ring_full + status.channel_dropped for status in statuses),
+        channel_delay_p99_us=max(status.delay_p99_us for status in statuses),
+        clock_offset_us=furthest.offset_ns / 1e3,
+        clock_uncertainty_us=max(clock.uncertainty_ns for clock in clocks) / 1e3,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        max_rss_bytes=usage.ru_maxrss * 1024,
+        intercept_cpu_s=sum(status.cpu_s for status in statuses),
+        series=meter.series.rows(),
+    )
+
+
+def _report(result: Result, json: str | None, ending: Ending, notes: list[str]) -> int:
+    """Summary to the terminal, JSON where it was asked for; the exit status."""
+    print(summarize(result.document, notes), end="", file=sys.stderr if json == "-" else sys.stdout)
+    if json is not None:
+        result.write(json)
+    log.info("ended: %s, exit status %d", ending.value, result.exit_status)
+    return result.exit_status
