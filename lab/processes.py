@@ -84,7 +84,7 @@ def end_children(children: Iterable[subprocess.Popen[bytes]], patience: float = 
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot (proc(5), stat field 22); None when there is none.
+    """When the process started, in clock ticks since boot (proc(5), stat field 22); None when it has ended.
 
     With the id it names one process for good, where the id alone may be handed out again.
     """

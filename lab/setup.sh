@@ -77,8 +77,6 @@ if [ ! -e .venv/installed ] || [ pyproject.toml -nt .venv/installed ]; then
     .venv/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
     touch .venv/installed
 fi
-if [ -e sender/replay/compile.py ]; then
-    say "compiling the replay kernels, where they are not yet"
-    as_root .venv/bin/python -m gryphon.sender.replay.compile
-fi
+# As root, whose cache it is that the commands of the lab use.
+as_root .venv/bin/python -m gryphon.sender.warm
 say "ready: .venv/bin/gryphon and .venv/bin/gryphon-intercept"
