@@ -1,0 +1,165 @@
+"""The result of a run as one JSON object: the keys of ``result.schema.json``, out of plain facts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gryphon.controller.errors import InputFault
+from gryphon.sender.replay.measures import FAILURES, Counter, Counters, Histogram, Histograms
+from gryphon.sender.results.histogram import describe, maximum, percentile
+from gryphon.sender.results.thresholds import Threshold, evaluate
+from gryphon.sender.results.verdict import Ending, exit_status, verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is known at the end of a run; None stands for what was not measured."""
+
+    version: str
+    command: Sequence[str]  # argv; the value of --token is left out of the result
+    config: Mapping[str, Any]  # options in effect, without the token
+    started: datetime  # aware
+    duration_s: float
+    ending: Ending
+    users: int  # requested
+    counters: Counters
+    histograms: Histograms
+    recorded: int  # connections to the chosen services in the captures
+    replayable: int
+    rejected: Mapping[str, int]
+    ring_lost: int = 0
+    channel_delay_p99_us: float | None = None
+    clock_offset_us: float | None = None  # 0 where no other host's clock is in the figures
+    clock_uncertainty_us: float | None = None
+    cpu_s: float = 0.0  # user and system, of the sender
+    max_rss_bytes: int = 0
+    intercept_cpu_s: float | None = None
+    http_status: Mapping[int, int] = field(default_factory=dict)
+    series: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result, whole: the JSON object and what follows from it."""
+
+    document: dict[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """Of the process: 0, 1, 3 or 130."""
+        return exit_status(self.document)
+
+    def to_json(self) -> str:
+        """The text of the result file."""
+        return json.dumps(self.document, indent=1, allow_nan=False, default=str) + "\n"
+
+    def write(self, destination: str) -> None:
+        """Write the result to a file, ``-`` for standard output. Raises ``InputFault`` where that is not possible."""
+        if destination == "-":
+            sys.stdout.write(self.to_json())
+            return
+        try:
+            Path(destination).write_text(self.to_json(), "utf-8")
+        except OSError as error:
+            raise InputFault(f"the result cannot be written to {destination}: {error.strerror}") from error
+
+
+def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Result:
+    """The result of a run, judged by the thresholds."""
+    count = {counter: int(facts.counters[counter]) for counter in Counter}
+    document: dict[str, Any] = {
+        "version": facts.version,
+        "started": facts.started.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "duration_s": round(facts.duration_s, 6),
+        "command": shlex.join(without_token(facts.command)),
+        "config": {name: value for name, value in facts.config.items() if name != "token"},
+        "verdict": "",
+        "thresholds": [],
+        "sessions": {"recorded": facts.recorded, "replayable": facts.replayable, "rejected": dict(facts.rejected)},
+        "sessions_run": {
+            "started": count[Counter.SESSIONS_STARTED],
+            "completed": count[Counter.SESSIONS_COMPLETED],
+        },
+        "users": _users(facts.users, count),
+        **_traffic(facts.ring_lost, count),
+        "http_status": {str(code): number for code, number in sorted(facts.http_status.items())},
+        "latency_ms": _latency(facts.histograms),
+        "pacing": _pacing(facts.histograms),
+        "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
+        "channel": {"delay_p99_us": facts.channel_delay_p99_us},
+        "cost": {
+            "cpu_s": round(facts.cpu_s, 6),
+            "max_rss_bytes": facts.max_rss_bytes,
+            "intercept_cpu_s": facts.intercept_cpu_s,
+        },
+        "series": [dict(row) for row in facts.series],
+    }
+    document["thresholds"] = evaluate(thresholds, document)
+    document["verdict"] = verdict(facts.ending, count[Counter.COMPLETED], document["thresholds"])
+    return Result(document)
+
+
+def _users(requested: int, count: Mapping[Counter, int]) -> dict[str, Any]:
+    """What became of the users; every reason of failure is there, most of them 0."""
+    return {
+        "requested": requested,
+        "started": count[Counter.STARTED],
+        "connected": count[Counter.CONNECTED],
+        "completed": count[Counter.COMPLETED],
+        "failed": {reason: count[counter] for reason, counter in FAILURES.items()},
+        "peak_active": count[Counter.PEAK_ACTIVE],
+    }
+
+
+def _traffic(ring_lost: int, count: Mapping[Counter, int]) -> dict[str, dict[str, int]]:
+    """Packets, bytes and messages both ways."""
+    return {
+        "packets": {
+            "sent": count[Counter.PACKETS_SENT],
+            "retransmitted": count[Counter.RETRANSMITTED],
+            "responses": count[Counter.RESPONSES],
+            "ring_lost": ring_lost,
+        },
+        "bytes": {"sent": count[Counter.BYTES_SENT], "received": count[Counter.BYTES_RECEIVED]},
+        "messages": {
+            "sent": count[Counter.MESSAGES_SENT],
+            "answered": count[Counter.MESSAGES_ANSWERED],
+            "pushed": count[Counter.PUSHED],
+            "mismatched": count[Counter.MISMATCHED],
+        },
+    }
+
+
+def _latency(histograms: Histograms) -> dict[str, dict[str, Any]]:
+    """Every latency, from the intended time and from the actual send."""
+    return {
+        kind: {since: describe(histograms[Histogram[f"{kind}_{since}".upper()]]) for since in ("intended", "service")}
+        for kind in ("connect", "first_byte", "response")
+    }
+
+
+def _pacing(histograms: Histograms) -> dict[str, int | None]:
+    """How late packets left, in microseconds."""
+    counts = histograms[Histogram.LATENESS]
+    return {
+        "late_p50_us": percentile(counts, 50),
+        "late_p99_us": percentile(counts, 99),
+        "late_max_us": maximum(counts),
+    }
+
+
+def without_token(command: Sequence[str]) -> list[str]:
+    """A command line with the value of ``--token`` blotted out: results are passed around."""
+    words: list[str] = []
+    for word in command:
+        if words and words[-1] == "--token":
+            word = "***"
+        words.append("--token=***" if word.startswith("--token=") else word)
+    return words

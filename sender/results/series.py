@@ -1,0 +1,127 @@
+"""The run as rows over time: one a second, fewer of a long run, so that memory and file stay bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.sender.replay.measures import Counter, Counters
+from gryphon.sender.results.histogram import BUCKETS, Counts, milliseconds, percentile, percentiles_ms
+from gryphon.sender.results.interval import Interval, failures
+
+_SUMS = {
+    "started": Counter.SESSIONS_STARTED,
+    "connected": Counter.CONNECTED,
+    "completed": Counter.SESSIONS_COMPLETED,
+    "packets_sent": Counter.PACKETS_SENT,
+    "retransmitted": Counter.RETRANSMITTED,
+    "responses": Counter.RESPONSES,
+    "messages_sent": Counter.MESSAGES_SENT,
+    "messages_answered": Counter.MESSAGES_ANSWERED,
+    "bytes_sent": Counter.BYTES_SENT,
+    "bytes_received": Counter.BYTES_RECEIVED,
+}
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """A histogram without its empty buckets: a few hundred numbers where the whole has 23,552."""
+
+    buckets: npt.NDArray[np.uint16]
+    counts: Counts
+
+    @classmethod
+    def of(cls, counts: Counts) -> _Sparse:
+        used = np.flatnonzero(counts)
+        return cls(used.astype(np.uint16), counts[used])
+
+    def whole(self) -> Counts:
+        counts = np.zeros(BUCKETS, np.int64)
+        counts[self.buckets] = self.counts
+        return counts
+
+    def __add__(self, other: _Sparse) -> _Sparse:
+        return _Sparse.of(self.whole() + other.whole())
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One row to be: sums of its stretch, and ``active`` at its end."""
+
+    time_s: float
+    step_s: float
+    active: int
+    delta: Counters
+    response: _Sparse
+    lateness: _Sparse
+
+    def __add__(self, later: _Step) -> _Step:
+        return _Step(
+            later.time_s,
+            self.step_s + later.step_s,
+            later.active,
+            self.delta + later.delta,
+            self.response + later.response,
+            self.lateness + later.lateness,
+        )
+
+    def row(self) -> dict[str, Any]:
+        """As the result file has it."""
+        response = percentiles_ms(self.response.whole())
+        late = milliseconds(percentile(self.lateness.whole(), 99))
+        return {
+            "time_s": round(self.time_s, 3),
+            "step_s": round(self.step_s, 3),
+            "active": self.active,
+            "failed": failures(self.delta),
+            **{name: int(self.delta[counter]) for name, counter in _SUMS.items()},
+            **{f"{name}_ms": response[name] for name in ("p50", "p90", "p99", "max")},
+            "late_p99_ms": late,
+        }
+
+
+class Series:
+    """Collects intervals; past ``limit`` rows, two neighbours become one and so does what comes after."""
+
+    def __init__(self, limit: int = 1800) -> None:
+        """Keep at most ``limit`` rows, half an hour of seconds."""
+        self._limit = limit
+        self._merge = 1  # intervals that make a row
+        self._steps: list[_Step] = []
+        self._pending: _Step | None = None
+        self._count = 0
+
+    def add(self, interval: Interval) -> None:
+        """Take the next interval."""
+        step = _Step(
+            interval.time_s,
+            interval.step_s,
+            int(interval.totals[Counter.ACTIVE]),
+            interval.delta,
+            _Sparse.of(interval.response),
+            _Sparse.of(interval.lateness),
+        )
+        self._pending = step if self._pending is None else self._pending + step
+        self._count += 1
+        if self._count >= self._merge:
+            self._close_row()
+
+    def _close_row(self) -> None:
+        """Make a row of what is pending; halve the rows when there are too many."""
+        assert self._pending is not None
+        self._steps.append(self._pending)
+        self._pending, self._count = None, 0
+        if len(self._steps) > self._limit:
+            odd = self._steps.pop() if len(self._steps) % 2 else None
+            self._steps = [a + b for a, b in zip(self._steps[::2], self._steps[1::2], strict=True)]
+            if odd is not None:
+                self._pending, self._count = odd, self._merge
+            self._merge *= 2
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows so far, in order of time; their sums are the counters of the run."""
+        steps = [*self._steps, self._pending] if self._pending is not None else self._steps
+        return [step.row() for step in steps]

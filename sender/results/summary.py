@@ -1,0 +1,89 @@
+"""The summary that a run ends with: a result as text of 80 columns, the verdict in its last line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gryphon.sender.results.human import milliseconds, number, size
+from gryphon.sender.results.thresholds import worded_value
+from gryphon.sender.results.verdict import sentence
+
+_LABEL, _CELL, _CELLS = 12, 20, 3
+_COLUMNS = ("p50", "p90", "p99", "max")
+
+
+def summarize(document: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
+    """The text for a result (the object of ``Result.document``); ``notes`` are lines of what else is worth saying."""
+    lines = [*_head(document), "", *_counts(document), "", *_latencies(document), "", *_thresholds(document)]
+    for note in notes:
+        lines.append(f"note        {note}")
+    return "\n".join([*lines, "", sentence(document), ""])
+
+
+def _head(document: Mapping[str, Any]) -> Iterator[str]:
+    sessions = document["sessions"]
+    yield f"gryphon {document['version']}, {document['duration_s']:,.1f} s, from {document['started']}"
+    text = f"{number(sessions['recorded'])} sessions recorded, {number(sessions['replayable'])} replayable"
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sessions["rejected"].items() if count)
+    yield f"{text}, rejected: {rejected}" if rejected else text
+
+
+def _counts(document: Mapping[str, Any]) -> Iterator[str]:
+    """Everything that is counted, three to a line."""
+    users, packets, messages = document["users"], document["packets"], document["messages"]
+    failed = {reason: count for reason, count in users["failed"].items() if count}
+    cells = {name: number(users[name]) for name in ("requested", "started", "connected", "completed")}
+    cells |= {"failed": number(sum(failed.values())), "most at once": number(users["peak_active"])}
+    yield from _grid("users", cells)
+    if failed:
+        yield " " * _LABEL + "failed by " + ", ".join(f"{reason} {number(count)}" for reason, count in failed.items())
+    run = document["sessions_run"]
+    if run["started"] != users["started"]:
+        yield from _grid("sessions", {name: number(run[name]) for name in ("started", "completed")})
+    cells = {"sent": number(packets["sent"]), "resent": number(packets["retransmitted"])}
+    cells |= {"responses": number(packets["responses"])}
+    if packets["ring_lost"]:
+        cells["lost in ring"] = number(packets["ring_lost"])
+    yield from _grid("packets", cells)
+    names = {"sent": "sent", "answered": "answered", "pushed": "pushed", "mismatched": "other size"}
+    yield from _grid("messages", {name: number(messages[key]) for key, name in names.items()})
+    yield from _grid("bytes", {name: size(document["bytes"][name]) for name in ("sent", "received")})
+    if document["http_status"]:
+        yield from _grid("http", {code: number(count) for code, count in document["http_status"].items()})
+
+
+def _grid(label: str, cells: Mapping[str, str]) -> Iterator[str]:
+    """Names to the left and values to the right of cells of one width."""
+    texts = [f"{name}{value.rjust(_CELL - len(name))}" for name, value in cells.items()]
+    for first in range(0, len(texts), _CELLS):
+        yield (label if first == 0 else "").ljust(_LABEL) + "   ".join(texts[first : first + _CELLS])
+
+
+def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
+    """The table of latencies: from the time each thing was due, and from when it was really sent."""
+    yield "latency, ms".ljust(26) + "".join(column.rjust(10) for column in _COLUMNS) + "count".rjust(12)
+    for kind, name in (("connect", "connect"), ("first_byte", "first byte"), ("response", "response")):
+        for since, words in (("intended", "since due"), ("service", "since sent")):
+            row = document["latency_ms"][kind][since]
+            title = f"{name if since == 'intended' else '':<12}{words:<14}"
+            values = "".join(milliseconds(row[column]).rjust(10) for column in _COLUMNS)
+            yield title + values + number(row["count"]).rjust(12)
+    pacing = document["pacing"]
+    late = {column: pacing.get(f"late_{column}_us") for column in _COLUMNS}
+    values = "".join(("" if column == "p90" else _micro(late[column])).rjust(10) for column in _COLUMNS)
+    yield f"{'lateness':<12}{'of sending':<14}{values}"
+    uncertainty = document["clock"]["uncertainty_us"]
+    if uncertainty:
+        yield f"The intercept's clock is known to within {milliseconds(uncertainty / 1000)} ms."
+
+
+def _micro(value: float | None) -> str:
+    return milliseconds(None if value is None else value / 1000)
+
+
+def _thresholds(document: Mapping[str, Any]) -> Iterator[str]:
+    """Each condition with its value."""
+    for i, row in enumerate(document["thresholds"]):
+        label, state = "" if i else "fail if", "BROKEN" if row["broken"] else "ok"
+        yield f"{label:<12}{row['text']:<34}{worded_value(row):>12}   {state}"

@@ -1,0 +1,73 @@
+"""Rows over time add up to the totals of the run, however long it was, and their memory is bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from facts import counts_of
+
+from gryphon.sender.replay.measures import Counter, Histogram, new_counters, new_histograms, record_value
+from gryphon.sender.results.histogram import percentiles_ms
+from gryphon.sender.results.interval import Meter
+from gryphon.sender.results.series import Series
+
+
+class Run:
+    """A run that starts a session and answers a message with every second, slower each time."""
+
+    def __init__(self, limit: int = 1800) -> None:
+        self.counters, self.histograms = new_counters(), new_histograms()
+        self.meter, self.series = Meter(), Series(limit)
+        self.latencies: list[int] = []
+
+    def seconds(self, count: int) -> Run:
+        for _ in range(count):
+            time = len(self.latencies) + 1
+            self.latencies.append(1000 * time)
+            self.counters[Counter.SESSIONS_STARTED] += 1
+            self.counters[Counter.MESSAGES_ANSWERED] += 2
+            self.counters[Counter.FAILED_RESET] += 1
+            self.counters[Counter.ACTIVE] = time
+            record_value(self.histograms[Histogram.RESPONSE_INTENDED], 1000 * time)
+            record_value(self.histograms[Histogram.LATENESS], time)
+            self.series.add(self.meter.look(float(time), self.counters, self.histograms))
+        return self
+
+
+def test_a_row_tells_of_its_second_alone() -> None:
+    row = Run().seconds(3).series.rows()[2]
+    assert (row["time_s"], row["step_s"], row["started"], row["messages_answered"], row["failed"]) == (3, 1, 1, 2, 1)
+    assert (row["active"], row["p50_ms"], row["max_ms"]) == (3, 3.001, 3.001)
+    assert row["late_p99_ms"] == 0.003
+
+
+@pytest.mark.parametrize("seconds", [1, 8, 9, 10, 16, 17, 31, 64, 65, 100, 257])
+def test_rows_stay_few_and_add_up(seconds: int) -> None:
+    run = Run(limit=8).seconds(seconds)
+    rows = run.series.rows()
+    assert len(rows) <= 9
+    assert sum(row["started"] for row in rows) == seconds
+    assert sum(row["messages_answered"] for row in rows) == 2 * seconds
+    assert sum(row["step_s"] for row in rows) == seconds
+    assert rows[-1]["time_s"] == seconds
+    ends = np.cumsum([row["step_s"] for row in rows])
+    assert ends.tolist() == [row["time_s"] for row in rows]
+    assert [row["active"] for row in rows] == ends.tolist()
+
+
+def test_percentiles_of_a_merged_row_are_those_of_all_its_values() -> None:
+    run = Run(limit=8).seconds(64)
+    first = run.series.rows()[0]
+    assert first["step_s"] > 1
+    values = percentiles_ms(counts_of(run.latencies[: int(first["step_s"])]))
+    assert [first["p50_ms"], first["p99_ms"], first["max_ms"]] == [values["p50"], values["p99"], values["max"]]
+
+
+def test_looking_changes_nothing_that_the_engine_counts() -> None:
+    run = Run().seconds(2)
+    counters, histograms = run.counters.copy(), run.histograms.copy()
+    interval = run.meter.look(3.0, run.counters, run.histograms)
+    assert (run.counters == counters).all()
+    assert (run.histograms == histograms).all()
+    assert not interval.delta.any()
+    assert interval.response.sum() == 0

@@ -1,0 +1,133 @@
+"""The summary fits 80 columns, says what the result says, and ends with the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from facts import counters, facts
+
+from gryphon.sender.replay.measures import new_counters, new_histograms
+from gryphon.sender.results.result import build_result
+from gryphon.sender.results.summary import summarize
+from gryphon.sender.results.thresholds import parse_all
+from gryphon.sender.results.verdict import Ending
+
+
+def text(thresholds: str = "failed>1%", **changes: Any) -> str:
+    return summarize(build_result(facts(**changes), parse_all([thresholds])).document)
+
+
+def words(line: str) -> str:
+    return " ".join(line.split())
+
+
+def test_a_good_run_reads_like_this() -> None:
+    assert [words(line) for line in text().splitlines()] == [
+        "gryphon 0.1.0, 10.2 s, from 2026-03-01T12:00:05.250Z",
+        "5 sessions recorded, 4 replayable, rejected: 1 no_syn",
+        "",
+        "users requested 1,000 started 1,000 connected 1,000",
+        "completed 1,000 failed 0 most at once 840",
+        "packets sent 12,034 resent 12 responses 11,020",
+        "messages sent 3,000 answered 3,000 pushed 0",
+        "other size 0",
+        "bytes sent 1.23 MB received 56.1 MB",
+        "",
+        "latency, ms p50 p90 p99 max count",
+        "connect since due 11.5 11.9 12.0 12.0 1,000",
+        "since sent 1.50 1.90 1.99 2.00 1,000",
+        "first byte since due 12.5 12.9 13.0 13.0 1,000",
+        "since sent 2.50 2.90 2.99 3.00 1,000",
+        "response since due 13.5 13.9 14.0 14.0 1,000",
+        "since sent 3.50 3.90 3.99 4.00 1,000",
+        "lateness of sending 0.050 0.099 0.100",
+        "",
+        "fail if failed>1% 0 % ok",
+        "",
+        "PASSED",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"counters": counters(**dict.fromkeys(("started", "packets_sent", "bytes_sent", "completed"), 9999999))},
+        {"counters": counters(**dict.fromkeys(("connected", "packets_sent", "bytes_sent", "responses"), 10**12))},
+        {"ring_lost": 10**9, "http_status": dict.fromkeys((200, 301, 404, 500, 503), 10**7)},
+        {"counters": new_counters(), "histograms": new_histograms()},
+    ],
+)
+def test_no_line_is_wider_than_80_columns(changes: dict[str, Any]) -> None:
+    lines = text("failed>1%,latency_ms.connect.service.p99>200ms", **changes).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_columns_of_numbers_line_up() -> None:
+    table = [line for line in text().splitlines() if "since" in line or line.startswith("latency")]
+    assert len({len(line) for line in table}) == 1
+
+
+def test_failures_are_named_by_reason() -> None:
+    assert "failed by reset 2, timeout 1,234" in text(counters=counters(failed_timeout=1234, failed_reset=2))
+
+
+def test_loops_show_the_sessions_beside_the_users() -> None:
+    looped = text(counters=counters(sessions_started=5000, sessions_completed=4990))
+    assert "sessions started 5,000 completed 4,990" in [words(line) for line in looped.splitlines()]
+
+
+def test_records_lost_are_shown_when_there_are_any() -> None:
+    assert "lost in ring" not in text()
+    assert "lost in ring 17" in words(text(ring_lost=17))
+
+
+def test_a_remote_clock_states_its_uncertainty() -> None:
+    assert "to within 0.035 ms" in text(clock_uncertainty_us=35.0)
+    assert "clock" not in text(clock_uncertainty_us=0.0)
+
+
+def test_a_broken_condition_shows_its_value_and_is_the_reason() -> None:
+    lines = text("failed>1%", counters=counters(failed_timeout=25)).splitlines()
+    assert words(lines[-3]) == "fail if failed>1% 2.5 % BROKEN"
+    assert lines[-1] == "FAILED: failed>1% (2.5 %)"
+
+
+def test_values_of_conditions_carry_their_unit() -> None:
+    shown = [words(line) for line in text("p99>5ms,lateness.p99>1ms,packets.sent>5").splitlines()[-5:]]
+    assert shown[:3] == [
+        "fail if p99>5ms 13.991 ms BROKEN",
+        "lateness.p99>1ms 99 us ok",
+        "packets.sent>5 12,034 BROKEN",
+    ]
+    assert shown[-1] == "FAILED: p99>5ms (13.991 ms); packets.sent>5 (12,034)"
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    lines = text("p99>1s", histograms=new_histograms()).splitlines()
+    assert words(next(line for line in lines if line.startswith("connect"))) == "connect since due - - - - 0"
+    assert words(lines[-3]) == "fail if p99>1s not measured BROKEN"
+
+
+@pytest.mark.parametrize(
+    ("ending", "last"),
+    [
+        (Ending.INTERRUPTED, "INTERRUPTED after 10.2 s"),
+        (Ending.ENDED_EARLY, "ENDED EARLY after 10.2 s"),
+        (Ending.GRANT_LOST, "GRANT LOST after 10.2 s: the intercept is gone or withdrew it"),
+    ],
+)
+def test_the_last_line_says_how_it_ended(ending: Ending, last: str) -> None:
+    assert text(ending=ending).splitlines()[-1] == last
+
+
+def test_a_run_that_nobody_completed_has_failed() -> None:
+    assert text("none", counters=counters(completed=0)).splitlines()[-1] == "FAILED: nobody completed"
+
+
+def test_notes_stand_before_the_verdict() -> None:
+    lines = summarize(build_result(facts()).document, ["EMSGSIZE refused 3 packets"]).splitlines()
+    assert "note        EMSGSIZE refused 3 packets" in lines
+    assert lines[-1] == "PASSED"
