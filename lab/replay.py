@@ -37,8 +37,8 @@ def replay(
         before = nginx.mark()
         with RealClients(lab, topology.neighbour, topology.service, version=recording.version) as clients:
             status = send(lab, line, environment, seconds=60 + users / 100, tell=tell)
-        if not target.exists():
+        if not target.exists() or not target.stat().st_size:
             raise EnvironmentFault(f"`gryphon send` ended with status {status} and without a result.")
-        served = nginx.since(before)
         result = json.loads(target.read_text())
+        served = nginx.since(before)
         return [Row("exit status", 0, status), *compare(recording, users, result, served, clients, watch.seen())]
