@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _with_bare_detach(arguments: list[str]) -> list[str]:
     """`--detach` without a value, beside --xdp or --tc, means their interface."""
     filled = []
-    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+    for argument, following in zip(arguments, [*arguments, "-"][1:], strict=True):
         filled.append(argument)
         if argument == "--detach" and following.startswith("-"):
             filled.append("")

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -55,7 +55,8 @@ def run(options: Options, log: logging.Logger) -> None:
         try:
             _warn(interception, token, log)
             listener.listen(64)
-            server = Server(interception, listener, token.value, policy, options.linger_s, log=log)
+            watch = _watch(options.interface)
+            server = Server(interception, listener, token.value, policy, options.linger_s, watch=watch, log=log)
             stops.hand_to(server)
             with _ready_file(options.ready_file, interception, listener):
                 _announce(interception, listener, token, log)
@@ -65,6 +66,18 @@ def run(options: Options, log: logging.Logger) -> None:
             raise
         interception.detach()
         log.info("detached from %s", options.interface)
+
+
+def _watch(interface: str) -> Callable[[], None]:
+    index = socket.if_nametoindex(interface)
+
+    def check() -> None:
+        with suppress(OSError):
+            if socket.if_nametoindex(interface) == index:
+                return
+        raise EnvironmentFault(f"the interface {interface} is gone, and the interception with it")
+
+    return check
 
 
 def bind(host: str | None, port: int) -> socket.socket:

@@ -51,6 +51,11 @@ class FakeRing:
                 self._armed = False
                 os.eventfd_write(self._wake, 1)
 
+    def waiting(self) -> bool:
+        """Whether something was not read yet."""
+        with self._lock:
+            return bool(self._batches)
+
     def read(self) -> Records:
         with self._lock:
             taken: list[Records] = []

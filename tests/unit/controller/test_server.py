@@ -1,0 +1,258 @@
+"""Clients that are slow, silent, broken or hostile: each is bounded, said once in the log, and hurts nobody else."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Any
+
+import pytest
+from conftest import RANGE, SERVICE, TOKEN, Running
+from fakes import records_of
+
+from gryphon.controller import auth
+from gryphon.controller.client import Channel
+from gryphon.controller.desk import Limits
+from gryphon.controller.protocol import CONTROL_LIMIT, HEADER, PROTOCOL, Frame, Inbox, pack
+
+
+class Stranger:
+    """A client that speaks bytes."""
+
+    def __init__(self, running: Running) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+        self.inbox = Inbox(1 << 20, 1 << 20)
+
+    def __enter__(self) -> Stranger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def next(self) -> tuple[int, dict[str, Any]] | None:
+        """The next control message; None when the server hung up."""
+        while (frame := self.inbox.first()) is None:
+            try:
+                if not self.inbox.receive(self.sock):
+                    return None
+            except ConnectionError:
+                return None
+        return frame
+
+    def prove(self, token: str = TOKEN) -> tuple[int, dict[str, Any]] | None:
+        """Greet as a sender does; the answer."""
+        hello = self.next()
+        assert hello is not None
+        nonce = auth.new_nonce()
+        mac = auth.proof(token, "sender", hello[1]["nonce"], nonce)
+        self.sock.sendall(pack(Frame.PROOF, {"protocol": PROTOCOL, "nonce": nonce, "mac": mac}))
+        return self.next()
+
+    def ask(self) -> tuple[int, dict[str, Any]] | None:
+        """Prove and ask for the usual grant; the answer."""
+        self.prove()
+        request = {"services": [[str(SERVICE[0]), SERVICE[1]]], "ranges": [str(RANGE)]}
+        self.sock.sendall(pack(Frame.REQUEST, request))
+        return self.next()
+
+
+def still_serves(running: Running) -> None:
+    """A well-behaved sender gets its records."""
+    channel = running.connect()
+    running.interception.ring.feed(records_of(channel.grant.generation, 7))
+    got = 0
+    while got < 7:
+        if channel.arm():
+            select.select([channel], [], [], 0.05)
+        got += len(channel.read())
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00" * 5000,
+        b"\xff" * 5000,
+        HEADER.pack(2000, Frame.PROOF),  # longer than a stranger may
+        HEADER.pack(4, Frame.PROOF) + b"[1]\n",
+        HEADER.pack(60, Frame.PROOF) + b"[" * 60,
+        pack(Frame.PROOF, {}),
+        pack(Frame.PROOF, {"protocol": PROTOCOL, "nonce": 7, "mac": None}),
+        pack(Frame.REQUEST, {"services": [], "ranges": []}),
+        pack(Frame.PING, {}),
+    ],
+)
+def test_garbage_is_refused_and_the_server_lives(serve: Any, garbage: bytes) -> None:
+    running = serve()
+    with Stranger(running) as stranger:
+        assert stranger.next() is not None
+        stranger.sock.sendall(garbage)
+        answer = stranger.next()
+        assert answer is None or answer[0] == Frame.REFUSAL
+        assert stranger.next() is None
+    still_serves(running)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"services": 5, "ranges": []},
+        {"services": [["10.1.1.1", 0]], "ranges": ["10.17.0.0/16"]},
+        {"services": [["10.1.1.1", True]], "ranges": ["10.17.0.0/16"]},
+        {"services": [["10.1.1.1"]], "ranges": ["10.17.0.0/16"]},
+        {"services": [[5, 80]], "ranges": ["10.17.0.0/16"]},
+        {"services": [["10.1.1.1", 80]], "ranges": [5]},
+        {"services": [["10.1.1.1", 80]], "ranges": ["10.17.0.1/16"]},
+        {"services": [["10.1.1.1", 80]] * 300, "ranges": ["10.17.0.0/16"]},
+        {"services": [["10.1.1.1", 80]], "ranges": ["10.17.0.0/16"] * 300},
+    ],
+)
+def test_a_request_without_sense_is_refused(serve: Any, request_: dict[str, Any]) -> None:
+    running = serve()
+    with Stranger(running) as stranger:
+        welcome = stranger.prove()
+        assert welcome is not None
+        assert welcome[0] == Frame.WELCOME
+        stranger.sock.sendall(pack(Frame.REQUEST, request_))
+        answer = stranger.next()
+        assert answer is not None
+        assert answer[0] == Frame.REFUSAL
+    assert not running.interception.held
+
+
+def test_the_server_proves_the_token_too(serve: Any) -> None:
+    with Stranger(serve()) as stranger:
+        refusal = stranger.prove("a wrong token")
+    assert refusal == (Frame.REFUSAL, {"reason": "wrong token"})
+
+
+def test_a_silent_stranger_is_dropped_and_holds_up_nobody(serve: Any) -> None:
+    running = serve(limits=Limits(handshake_s=0.2))
+    with Stranger(running) as stranger:
+        stranger.next()
+        assert stranger.next() is None
+
+
+def test_many_strangers_do_not_lock_a_sender_out(serve: Any) -> None:
+    running = serve(limits=Limits(strangers=3))
+    strangers = [Stranger(running) for _ in range(6)]
+    still_serves(running)
+    for stranger in strangers:
+        stranger.sock.close()
+
+
+def test_a_sender_that_dies_without_a_word_lingers(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    running = serve()
+    channel = running.connect()
+    channel._sock.close()  # as the kernel does after kill -9
+    wait_for(lambda: not running.server.leases.living)
+    assert RANGE in running.interception.held
+    wait_for(lambda: "lost, the connection" in caplog.text)
+    assert "its answers are dropped for 600 s more" in caplog.text
+
+
+def test_a_sender_whose_cable_is_cut_is_noticed_by_its_silence(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    running = serve(limits=Limits(lease_s=0.3))
+    with Stranger(running) as sender:
+        granted = sender.ask()
+        assert granted is not None
+        assert granted[0] == Frame.GRANT
+        wait_for(lambda: not running.server.leases.living)
+    wait_for(lambda: "lost, nothing heard for 0.3 s" in caplog.text)
+
+
+def test_a_granted_sender_that_talks_nonsense_is_told_so(serve: Any) -> None:
+    running = serve()
+    with Stranger(running) as sender:
+        sender.ask()
+        sender.sock.sendall(HEADER.pack(CONTROL_LIMIT + 1, Frame.PING))
+        end = sender.next()
+        assert end is not None
+        assert end[0] == Frame.END
+        assert "more than" in end[1]["reason"] or "at most" in end[1]["reason"]
+    assert not running.server.leases.living
+
+
+def test_a_sender_too_slow_loses_records_and_is_told_how_many(serve: Any) -> None:
+    running = serve(limits=Limits(outbox=1 << 20))
+    channel = running.connect()
+    fed = 0
+    while running_dropped(running) == 0:
+        running.interception.ring.feed(records_of(channel.grant.generation, 4096))
+        fed += 4096
+        assert fed < 1 << 22
+    wait_for(lambda: not running.interception.ring.waiting())
+    got = 0
+    while got + channel.status().channel_dropped < fed:
+        if channel.arm():
+            select.select([channel], [], [], 0.05)
+        got += len(channel.read())
+    assert got + channel.status().channel_dropped == fed
+    assert channel.status().channel_dropped > 0
+
+
+def running_dropped(running: Running) -> int:
+    """Records that the one granted sender has lost so far."""
+    return sum(peer.outbox.dropped for peer in running.server._connections._peers.copy())
+
+
+def test_idle_costs_no_wakeups(serve: Any) -> None:
+    running = serve()
+    running.connect().close()
+    wait_for(lambda: not running.server.leases.living)
+    ring = running.interception.ring
+    wait_for(lambda: ring._armed)
+    before = ring.armings
+    with Stranger(running) as stranger:  # one wake-up, for the stranger alone
+        stranger.next()
+    assert ring.armings - before < 10
+
+
+def test_a_stop_with_nothing_granted_is_immediate(serve: Any) -> None:
+    running = serve()
+    running.server.stop()
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+
+
+def test_a_stop_lingers_until_the_deadline_then_ends(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    running = serve(linger_s=0.5)
+    channel = running.connect()
+    running.server.stop()
+    wait_for(lambda: not running.server.leases.living)
+    deadline = running.interception.held[RANGE].deadline_ns
+    running.thread.join(10)
+    assert time.monotonic_ns() >= deadline
+    assert "are dropped for 0 s more" in caplog.text or "are dropped for 1 s more" in caplog.text
+    channel.close()
+
+
+def test_a_second_stop_ends_at_once(serve: Any) -> None:
+    running = serve(linger_s=3600)
+    running.connect()
+    running.server.stop()
+    wait_for(lambda: not running.server.leases.living)
+    assert running.thread.is_alive()
+    running.server.stop()
+    running.thread.join(10)
+    assert not running.thread.is_alive()
+
+
+def wait_for(condition: Any) -> None:
+    """Wait until it holds; the test's own timeout ends a wait in vain."""
+    while not condition():
+        select.select([], [], [], 0.005)
+
+
+def test_connections_are_refused_while_it_lingers(serve: Any) -> None:
+    running = serve(linger_s=3600)
+    channel: Channel = running.connect()
+    running.server.stop()
+    wait_for(lambda: not running.server.leases.living)
+    with pytest.raises(ConnectionError):
+        socket.create_connection(("127.0.0.1", running.port), timeout=10)
+    channel.close()
