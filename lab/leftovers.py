@@ -1,4 +1,4 @@
-"""What a lab leaves and how it goes: its namespaces, the processes inside them, its directory."""
+"""What a lab leaves and how it goes: namespaces, the processes and pinned programs of each, its directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from gryphon.controller.place import BPFFS, LOCKS
 from gryphon.lab.needs import tool
 from gryphon.lab.processes import NAMESPACES, end, processes_in, start_time
 from gryphon.lab.wiring import HOSTS
@@ -44,6 +45,7 @@ def remove(prefix: str) -> bool:
     for name in names:
         with contextlib.suppress(FileNotFoundError):  # another lab's sweep was faster
             end(processes_in(name))
+            _unpin((NAMESPACES / name).stat().st_ino)
         subprocess.run([tool("ip"), "netns", "delete", name], check=False, capture_output=True)
     files = directory(prefix)
     if files.is_dir() and not files.is_symlink():
@@ -51,6 +53,19 @@ def remove(prefix: str) -> bool:
             shutil.rmtree(files)
         return True
     return bool(names)
+
+
+def _unpin(namespace: int) -> None:
+    """Removes what a killed intercept left pinned for a namespace, by its inode.
+
+    It would not go with the namespace, and a later namespace may be given the same inode.
+    """
+    for pins in (BPFFS / "gryphon").glob(f"{namespace}-*"):
+        for pin in pins.iterdir():
+            pin.rmdir() if pin.is_dir() else pin.unlink()
+        pins.rmdir()
+    for lock in LOCKS.glob(f"{namespace}-*.lock"):
+        lock.unlink()
 
 
 def _namespaces() -> list[str]:

@@ -7,8 +7,10 @@ import os
 import pytest
 
 from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.place import BPFFS, LOCKS
 from gryphon.lab.commands import interception, send
 from gryphon.lab.hosts import Lab
+from gryphon.lab.processes import NAMESPACES
 from gryphon.lab.topologies import TOPOLOGIES, Topology
 
 _ENVIRONMENT = {**os.environ, "GRYPHON_TOKEN": "for this test"}
@@ -34,6 +36,21 @@ def test_it_is_attached_when_entered_and_gone_when_left(lab: Lab, topology: Topo
     assert process.returncode == 0
     assert _attached(lab, topology) == ""
     assert said[0].startswith(f"{topology.interceptor}# gryphon-intercept {topology.hook} eth0")
+
+
+@pytest.mark.parametrize("topology", _REMOTE, ids=lambda topology: topology.name)
+def test_what_a_killed_one_leaves_goes_with_the_lab(topology: Topology) -> None:
+    assert topology.interceptor is not None
+    with Lab() as lab:
+        inode = (NAMESPACES / lab.namespace(topology.interceptor)).stat().st_ino
+        with interception(lab, topology, _ENVIRONMENT) as process:
+            assert process is not None
+            process.kill()
+            process.wait()
+        assert list((BPFFS / "gryphon").glob(f"{inode}-*")), "the interception outlives its process"
+        assert _attached(lab, topology)
+    assert not list((BPFFS / "gryphon").glob(f"{inode}-*"))
+    assert not list(LOCKS.glob(f"{inode}-*"))
 
 
 def test_one_that_does_not_start_is_said_in_its_own_words(lab: Lab) -> None:
