@@ -20,6 +20,7 @@ HookName = Literal["xdp", "tc"]
 SOURCE = Path(loader.__file__).parent / "intercept.bpf.c"
 PINNED = ("services", "ranges")
 """Maps from which the next intercept takes over."""
+PHRASES = {"xdp": "XDP program", "tc": "tc egress filter"}
 
 
 class Hook(Protocol):
@@ -119,21 +120,29 @@ def detach(interface: str) -> list[str]:
     """
     capabilities.require()
     index = interfaces.index_of(interface)
+    places = [Place(interface, index, name) for name in ("xdp", "tc")]
     removed: list[str] = []
-    for name, phrase in (("xdp", "the XDP program"), ("tc", "the tc egress filter")):
-        place = Place(interface, index, name)
-        place.lock()
-        try:
-            hook: Hook = XdpHook(place, "auto") if name == "xdp" else EgressHook(place)
-            if _find_ours(hook):
-                hook.detach()
-                removed.append(f"{phrase} of {interface}")
-            if place.clear():
-                removed.append(f"the pins in {place.directory}")
-        finally:
+    try:
+        for place in places:
+            place.lock()  # Both before the first is touched: one that runs is left whole.
+        for place in places:
+            removed += _remove(place)
+    finally:
+        for place in places:
             place.unlock()
     if not removed:
         raise InputFault(f"There is no interception on {interface} to detach.")
+    return removed
+
+
+def _remove(place: Place) -> list[str]:
+    hook: Hook = XdpHook(place, "auto") if place.hook == "xdp" else EgressHook(place)
+    removed = []
+    if _find_ours(hook):
+        hook.detach()
+        removed.append(f"the {PHRASES[place.hook]} of {place.interface}")
+    if place.clear():
+        removed.append(f"the pins in {place.directory}")
     return removed
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from gryphon.bpf import syscall
@@ -19,6 +21,7 @@ _EGRESS, _INGRESS = 0xFFFFFFF3, 0xFFFFFFF2  # TC_H_CLSACT with TC_H_MIN_EGRESS, 
 _CLSACT = 0xFFFF0000
 _ETH_P_ALL = 0x0003
 _MADE = "made_clsact"
+_GONE = (errno.EINVAL, errno.ENOENT, errno.ENODEV)  # No clsact, no filter, no interface there.
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +62,16 @@ class EgressHook:
         """Removes our filter, and clsact when we made it and nobody else uses it."""
         with _route() as route:
             if self._priority:
-                route.tc("del-filter", "bpf", self._place.index, HANDLE, parent=_EGRESS, prio=self._priority,
-                         protocol=_ETH_P_ALL)  # fmt: skip
+                with _tolerating(*_GONE):
+                    route.tc(
+                        "del-filter",
+                        "bpf",
+                        self._place.index,
+                        HANDLE,
+                        parent=_EGRESS,
+                        prio=self._priority,
+                        protocol=_ETH_P_ALL,
+                    )
                 self._priority = 0
             self._remove_clsact(route)
 
@@ -119,16 +130,22 @@ def _route() -> Any:
     return IPRoute()
 
 
-def _filters(route: Any, index: int, parent: int) -> list[tuple[int, int, str]]:
-    """Lists the filters there: priority, handle, name of a BPF filter's program."""
+@contextlib.contextmanager
+def _tolerating(*codes: int) -> Iterator[None]:
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
-        messages = list(route.get_filters(index=index, parent=parent))
+        yield
     except NetlinkError as error:
-        if error.code in (errno.EINVAL, errno.ENOENT):  # no clsact there.
-            return []
-        raise
+        if error.code not in codes:
+            raise
+
+
+def _filters(route: Any, index: int, parent: int) -> list[tuple[int, int, str]]:
+    """Lists the filters there: priority, handle, name of a BPF filter's program."""
+    messages: list[Any] = []
+    with _tolerating(*_GONE):
+        messages = list(route.get_filters(index=index, parent=parent))
     found = []
     for message in messages:
         options = message.get_attr("TCA_OPTIONS")

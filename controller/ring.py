@@ -47,6 +47,8 @@ class Ring:
         Returns:
             A copy, dtype ``RECORD``; empty when there is nothing.
         """
+        if self._sleeping[0]:
+            self._sleeping[0] = 0  # Who reads does not sleep, and a wake-up a record would be dear.
         return self._reader.read()
 
     def fileno(self) -> int:
