@@ -124,12 +124,13 @@ def _replay(
         loop = Loop(engine, transmitter, intercepts, meter.look, stop)
         ending = loop.run()
         meter.finish(loop.ended_ns)
+        facts = _facts(prepared, engine, meter, intercepts, ending, started, loop.ended_ns - epoch_ns)
         notes = _close(engine, intercepts, ending)
     if loop.lost is not None:
         log.error("%s", loop.lost)
     for name, refused in transmitter.errors().items():
         notes.append(f"this host refused {refused.packets} packets with {name}, such as {refused.example}")
-    return ending, _facts(prepared, engine, meter, intercepts, ending, started, loop.ended_ns - epoch_ns), notes
+    return ending, facts, notes
 
 
 def _engine(prepared: Prepared, epoch_ns: int) -> Engine:

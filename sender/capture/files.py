@@ -59,6 +59,16 @@ def map_file(path: str) -> Data:
     return np.frombuffer(mapped, np.uint8)
 
 
+def forget(data: Data) -> None:
+    """Let go of the pages of a map that were read, so that a capture larger than the memory does not fill it.
+
+    They stay in the page cache as long as there is room: reading them again costs little.
+    """
+    mapped = data.base.obj if isinstance(data.base, memoryview) else data.base
+    if isinstance(mapped, mmap.mmap):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def frames(path: str, data: Data) -> Iterator[Array]:
     """Batches of FRAME rows in file order; the memory of a batch is used again for the next.
 

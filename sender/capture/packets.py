@@ -12,10 +12,13 @@ import numpy.typing as npt
 from gryphon.controller.errors import InputFault
 from gryphon.sender.capture import decode
 from gryphon.sender.capture.columns import SEGMENT, Array, Data
-from gryphon.sender.capture.files import BATCH, frames, map_file
+from gryphon.sender.capture.files import BATCH, forget, frames, map_file
 from gryphon.sender.capture.flows import Flows
 
 _log = logging.getLogger(__name__)
+
+_FORGET = 1 << 26
+"""Bytes of a map that stay in memory while it is walked."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,11 @@ def _read_file(path: str, data: Data, index: int, flows: Flows) -> tuple[int, li
     counts = decode.new_counts()
     total, part = 0, []
     links: set[int] = set()
+    forgotten = 0
     for batch in frames(path, data):
+        if len(batch) and int(batch["offset"][0]) - forgotten > _FORGET:
+            forgotten = int(batch["offset"][0])
+            forget(data)
         total += len(batch)
         links.update(_links(batch["link"]))
         found = decode.decode(data, batch, segments, pairs, counts)

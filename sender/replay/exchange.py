@@ -20,6 +20,16 @@ HALF_TURN = 31
 """A deadline further ahead than 2^31 microseconds is reached in hops."""
 
 
+UNSURE_US = 2_000_000
+"""Longer than Linux's first three retransmissions of a segment lost at the end of a flight (200 + 400 + 800 ms)."""
+
+STALLED_US = 7_000_000
+"""Longer than its first five."""
+
+FIRST_FLIGHT = 10
+"""Segments that a server sends without waiting for an acknowledgement (RFC 6928)."""
+
+
 @inner
 def set_action(user: Any, now: int, at: int) -> None:
     """Set the script's next deadline, however far ahead."""
@@ -169,10 +179,44 @@ def advance(core: Core, row: int, user: Any, now: int) -> None:
 
 
 @inner
-def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pushed: bool) -> None:
-    """Bytes of the server arrived in order at ``at``; ``pushed``: the last of them carried PSH."""
+def _is_waiting(user: Any) -> bool:
+    """Whether the script waits for an answer, or for the rest of one."""
+    return bool(Phase.ANSWER <= user.phase <= Phase.STALLED)
+
+
+@inner
+def _settle(user: Any, entry: Any, length: int, pushed: bool) -> int:
+    """Which phase waits for the rest of an answer after a segment of ``length`` bytes.
+
+    Without PSH the server has more to send: silence means loss, and its retransmissions get their time. With PSH, an
+    answer of one flight whose last segment is not full is whole; a larger one may have stopped between two writes.
+    """
+    if not pushed:
+        return int64(Phase.STALLED)
+    one_flight = user.answer <= FIRST_FLIGHT * int64(user.mss) and length % user.mss != 0
+    if user.answer >= entry.expect or one_flight:
+        return int64(Phase.SETTLE)
+    return int64(Phase.UNSURE)
+
+
+@inner
+def _settle_time(user: Any, entry: Any) -> int:
+    """How long silence must last to end an answer of another size than recorded, microseconds."""
+    if user.phase == Phase.STALLED:
+        return max(int64(entry.settle), STALLED_US)
+    if user.phase == Phase.UNSURE:
+        return max(int64(entry.settle), UNSURE_US)
+    return int64(entry.settle)
+
+
+@inner
+def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, length: int, pushed: bool) -> None:
+    """Bytes of the server arrived in order at ``at``.
+
+    ``count`` is how many are new, ``length`` the last segment's payload; ``pushed``: that segment carried PSH.
+    """
     user.answer = min(int64(user.answer) + count, 0xFFFFFFFF)
-    if user.phase != Phase.ANSWER and user.phase != Phase.SETTLE:
+    if not _is_waiting(user):
         if pushed:
             core.counters[Counter.PUSHED] += 1
         return
@@ -185,15 +229,15 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, pus
         answered(core, row, user, now, at)
         advance(core, row, user, now)
     else:
-        user.phase = Phase.SETTLE
-        set_action(user, now, at + entry.settle)
+        user.phase = _settle(user, entry, length, pushed)
+        set_action(user, now, at + _settle_time(user, entry))
 
 
 @inner
 def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The server has closed: the answer is over; a script with more to say has been cut short."""
     entry = core.entries[user.message]
-    waiting = user.phase == Phase.ANSWER or user.phase == Phase.SETTLE
+    waiting = _is_waiting(user)
     if waiting and entry.last and user.answer > 0:
         answered(core, row, user, now, at)
     elif not waiting and entry.last:
@@ -206,13 +250,14 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
 @inner
 def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     """The script's deadline has passed."""
-    due = now - after(now, user.act_at)
+    entry = core.entries[user.message]
+    settling = user.phase != Phase.ANSWER and _is_waiting(user)
     if user.phase == Phase.DUE:
         advance(core, row, user, now)
-    elif user.phase == Phase.SETTLE and user.hole_start[0] != user.hole_end[0]:
-        set_action(user, now, now + core.entries[user.message].settle)  # more has come, out of order
-    elif user.phase == Phase.SETTLE:
-        answered(core, row, user, now, due - core.entries[user.message].settle)
+    elif settling and user.hole_start[0] != user.hole_end[0]:
+        set_action(user, now, now + _settle_time(user, entry))  # more has come, out of order
+    elif settling:
+        answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(user, entry))
         advance(core, row, user, now)
     elif user.phase == Phase.PEER_CLOSE:
         close(core, row, user, now)

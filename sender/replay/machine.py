@@ -296,7 +296,7 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
         user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
     core.counters[Counter.BYTES_RECEIVED] += count
     pushed = record["flags"] & PSH != 0 or user.rcv_nxt != end
-    on_bytes(core, row, user, now, at, count, pushed)
+    on_bytes(core, row, user, now, at, count, int64(record.length), pushed)
     if at_once and user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
 

@@ -59,9 +59,11 @@ class Phase(enum.IntEnum):
     DUE = 0  # the next entry's time (act_at)
     ANSWER = 1  # the first byte of the answer; act_at is the time-out
     SETTLE = 2  # more of the answer, or silence until act_at
-    PEER_CLOSE = 3  # the server, which closed first in the recording; act_at is the end of patience
-    CLOSING = 4  # the connection's end after our FIN; act_at is the end of patience
-    ENDED = 5  # nothing
+    UNSURE = 3  # the same, where silence may mean a loss
+    STALLED = 4  # the same, where it surely does
+    PEER_CLOSE = 5  # the server, which closed first in the recording; act_at is the end of patience
+    CLOSING = 6  # the connection's end after our FIN; act_at is the end of patience
+    ENDED = 7  # nothing
 
 
 class Mark(enum.IntEnum):
