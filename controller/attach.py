@@ -60,12 +60,11 @@ def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int) 
     place = Place(interface, interfaces.index_of(interface), hook)
     place.lock()
     try:
-        place.prepare()
+        place.mount()
         chosen = XdpHook(place, xdp_mode) if hook == "xdp" else EgressHook(place)
         taken_over = chosen.find()
         if not taken_over:
             place.clear()  # Of an interface that had this index before.
-            place.prepare()
         return _load(place, chosen, taken_over, ring_bytes)
     except BaseException:
         place.unlock()
@@ -126,6 +125,7 @@ def detach(interface: str) -> list[str]:
         for place in places:
             place.lock()  # Both before the first is touched: one that runs is left whole.
         for place in places:
+            place.mount()
             removed += _remove(place)
     finally:
         for place in places:

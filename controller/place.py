@@ -6,6 +6,8 @@ import ctypes
 import fcntl
 import logging
 import os
+import socket
+import sys
 from pathlib import Path
 
 from gryphon.bpf import syscall
@@ -14,6 +16,7 @@ from gryphon.controller.errors import EnvironmentFault
 
 BPFFS = Path("/sys/fs/bpf")
 LOCKS = Path("/run/gryphon")
+_SO_NETNS_COOKIE = 71
 _BPFFS_MAGIC = 0xCAFE4A11  # include/uapi/linux/magic.h
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class Place:
         self.directory = BPFFS / "gryphon" / key
         self._lock_path = LOCKS / f"{key}.lock"
         self._lock = -1
+        self._namespace = f"netns_{_namespace_cookie()}"
 
     def lock(self) -> None:
         """Says that an intercept runs here, until ``unlock()`` or the end of the process.
@@ -60,6 +64,12 @@ class Place:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
+    def _make_directory(self) -> None:
+        try:
+            (self.directory / self._namespace).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"{self.directory} cannot be made ({error.strerror}): run as root.") from error
+
     def _open_lock(self) -> int:
         try:
             LOCKS.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -74,17 +84,16 @@ class Place:
             os.close(self._lock)
             self._lock = -1
 
-    def prepare(self) -> None:
-        """Makes the directory, and mounts bpffs where it is not mounted."""
+    def mount(self) -> None:
+        """Mounts bpffs where it is not mounted, and forgets what a namespace of the same number left there."""
         if not _is_bpffs(BPFFS):
             _mount()
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise EnvironmentFault(f"{self.directory} cannot be made ({error.strerror}): run as root.") from error
+        if not self.marked(self._namespace):
+            self.clear()
 
     def pin(self, name: str, descriptor: int) -> None:
         """Pins something, in the place of what had the name."""
+        self._make_directory()
         fresh = self.directory / f"{name}_new"
         fresh.unlink(missing_ok=True)
         syscall.pin(descriptor, fresh)
@@ -104,6 +113,7 @@ class Place:
 
     def mark(self, name: str) -> None:
         """Leaves a note for later intercepts; a bpffs has no plain files, but directories."""
+        self._make_directory()
         (self.directory / name).mkdir(exist_ok=True)
 
     def marked(self, name: str) -> bool:
@@ -126,6 +136,12 @@ class Place:
 def network_namespace() -> int:
     """Tells the inode of this thread's network namespace."""
     return Path("/proc/thread-self/ns/net").stat().st_ino
+
+
+def _namespace_cookie() -> int:
+    """Tells a number of the network namespace that, unlike its inode, is never given again (socket(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        return int.from_bytes(any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -45,7 +45,11 @@ class Pair:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         for name in self.names.values():
+            namespace = Path(f"/run/netns/{name}").stat().st_ino
             subprocess.run(["ip", "netns", "delete", name], check=False)
+            for folder in ("/sys/fs/bpf/gryphon", "/run/gryphon"):
+                for left in Path(folder).glob(f"{namespace}-*"):
+                    subprocess.run(["rm", "-r", str(left)], check=True)
 
     def run(self, host: str, *argv: str) -> str:
         """Runs a command on a host and gives its output."""
@@ -53,8 +57,20 @@ class Pair:
 
     def start(self, host: str, code: str) -> subprocess.Popen[str]:
         """Starts Python on a host."""
-        argv = [*self._inside(host), sys.executable, "-c", code]
-        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(self.python(host, code), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def python(self, host: str, code: str) -> list[str]:
+        """Gives the command that runs Python on a host."""
+        return [*self._inside(host), sys.executable, "-c", code]
+
+    def replug(self, host: str, index: int) -> None:
+        """Takes the cable out and puts another in, whose interface on the host has that index."""
+        other = next(name for name in self.names if name != host)
+        self.run(host, "ip", "link", "delete", INTERFACE)
+        names = "netns", self.names[host], "index", str(index), "type", "veth", "peer", "name", INTERFACE
+        command("ip", "link", "add", INTERFACE, *names, "netns", self.names[other])
+        for each in self.names.values():
+            command("ip", "-n", each, "link", "set", INTERFACE, "up")
 
     @contextmanager
     def on(self, host: str) -> Iterator[None]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import struct
 import time
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+
+from pyroute2 import IPRoute
 
 from gryphon.bpf import loader, syscall
 from gryphon.controller.record import RECORD, Records
@@ -35,9 +38,18 @@ class Program:
         self._module = loader.compile(source, {"RING_BYTES": ring_bytes})
         self.descriptor = self._module.load(kind, function, "gryphon_test")
         self.maps = self._module.maps
+        self.ring = Ring(self.maps["ring"], self.maps["sleeping"])
+        self.reset()
+
+    def reset(self) -> None:
+        """Empties all maps."""
+        for name in ("services", "addresses", "ranges"):
+            for key, _ in list(self.maps[name].items()):
+                self.maps[name].delete(key)
         self.ranges = Ranges(self.maps["ranges"])
         self.services = Services(self.maps["services"], self.maps["addresses"], self.ranges)
-        self.ring = Ring(self.maps["ring"], self.maps["sleeping"])
+        while len(self.ring.read()):
+            pass
 
     def register(self, lasting_s: float = 3600) -> None:
         """Registers the services and ranges that the packets of the tests are about."""
@@ -77,6 +89,17 @@ class Program:
         before = self.counters()
         self.run(packet)
         return Counts(*(after - then for after, then in zip(self.counters(), before, strict=True)))
+
+    def attach(self, interface: str) -> int:
+        """Attaches the program as XDP, as a stranger would; gives the link."""
+        return syscall.xdp_link(self.descriptor, socket.if_nametoindex(interface), 0)
+
+    def filter(self, interface: str, priority: int) -> None:
+        """Adds the program as a tc filter on the way out, as a stranger would."""
+        with IPRoute() as route:
+            index = socket.if_nametoindex(interface)
+            route.tc("add-filter", "bpf", index, 1, fd=self.descriptor, name="gryphon_test", parent=0xFFFFFFF3,
+                     prio=priority, protocol=3, classid=1, direct_action=True)  # fmt: skip
 
     def close(self) -> None:
         """Lets go of program and maps."""
