@@ -90,14 +90,20 @@ def _in_a_lab(pid: int, prefix: str) -> bool:
         return False
 
 
+_AS_NOBODY = """
+import os, sys
+import gryphon.lab.demo
+from gryphon.sender.cli import main
+os.setuid(65534)
+sys.argv[1:] = ["demo"]
+main()
+"""
+
+
 def test_an_ordinary_user_is_told_what_it_needs(tmp_path: Path) -> None:
-    """As nobody, with the source still readable: the sentence comes before anything is made."""
-    code = (
-        "import os; os.setuid(65534); from gryphon.sender.cli import main; import sys; sys.argv[1:] = ['demo']; main()"
-    )
-    from_here = {**os.environ, "HOME": str(tmp_path)}
-    line = [script("python"), "-c", code]
-    done = subprocess.run(line, capture_output=True, text=True, env=from_here, cwd=tmp_path, timeout=60, check=False)
+    """The modules are loaded as root, so that the checkout may be where nobody else can read."""
+    line = [script("python"), "-c", _AS_NOBODY]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 3
     assert done.stderr.strip().splitlines()[-1].endswith("only root may do: run it with sudo.")
 
