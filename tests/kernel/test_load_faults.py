@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from verdicts import Program
+from verdicts import PROGRAMS, Program
 
 from gryphon.bpf import loader, syscall
 
