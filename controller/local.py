@@ -10,6 +10,7 @@ from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.desk import Intercepting
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.leases import Leases
+from gryphon.controller.leave import Leavable, leave
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.record import Records
 from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Service, Status
@@ -18,13 +19,8 @@ from gryphon.controller.split import Share
 _RENEWAL_NS = 1_000_000_000
 
 
-class Detachable(Intercepting, Protocol):
+class Owned(Intercepting, Leavable, Protocol):
     """An ``Interception`` as its owner uses it."""
-
-    taken_over: bool
-
-    def detach(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class LocalIntercept:
@@ -32,7 +28,7 @@ class LocalIntercept:
 
     def __init__(
         self,
-        interception: Detachable,
+        interception: Owned,
         services: Sequence[Service],
         ranges: Sequence[IPNetwork],
         linger: float = 600.0,
@@ -78,7 +74,7 @@ class LocalIntercept:
         try:
             return cls(interception, services, ranges, linger, policy)
         except BaseException:
-            _leave(interception)
+            leave(interception)
             raise
 
     def read(self) -> Records:
@@ -126,21 +122,4 @@ class LocalIntercept:
         if clean:
             self._leases.linger_ns = 0
         self._leases.end(self._lease, now)
-        return _leave(self._interception)
-
-
-def _leave(interception: Detachable) -> str | None:
-    """Detach when nothing is held any more; otherwise let go, and say what stays and how to remove it."""
-    now = time.monotonic_ns()
-    held = [held for held in interception.ranges() if held.deadline_ns > now]
-    if not held:
-        interception.detach()
-        return None
-    interception.close()
-    networks = ", ".join(str(held.network) for held in held)
-    seconds = (max(held.deadline_ns for held in held) - now) / 1e9
-    interface = interception.interface
-    return (
-        f"{interface} goes on dropping answers to {networks} for {seconds:.0f} s; "
-        f"`gryphon-intercept --detach {interface}` removes that at once"
-    )
+        return leave(self._interception)

@@ -135,8 +135,7 @@ def _run(chosen: Options, path: Path) -> None:
     except Exception as error:
         log.exception("unexpected", extra=FILE_ONLY)
         print(
-            f"gryphon-intercept: unexpected {type(error).__name__}: {error}; the traceback is in {path}; answers that "
-            f"were dropped stay so until their deadlines, `gryphon-intercept --detach {chosen.interface}` ends that",
+            f"gryphon-intercept: unexpected {type(error).__name__}: {error}; the traceback is in {path}",
             file=sys.stderr,
         )
         sys.exit(1)

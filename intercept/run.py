@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.errors import EnvironmentFault, Fault
 from gryphon.controller.interception import Interception
+from gryphon.controller.leave import leave
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
 from gryphon.controller.tokens import Token, find_token, new_token
@@ -21,6 +22,10 @@ from gryphon.intercept.logs import FILE_ONLY
 from gryphon.intercept.options import Options
 
 _MADE_HERE = "made at the start"
+
+
+class InterfaceGone(EnvironmentFault):
+    """The interface was removed while its answers were intercepted."""
 
 
 class Stops:
@@ -51,6 +56,9 @@ def run(options: Options, log: logging.Logger) -> None:
     token = find_token(path=options.token_file) or Token(new_token(), _MADE_HERE)
     policy = Policy(options.ranges, options.services)
     with bind(options.host, options.port) as listener:
+        if options.ready_file is not None:
+            with suppress(OSError):  # if it cannot be written, that is said when it is
+                options.ready_file.unlink()  # of one that was killed
         interception = Interception.attach(options.hook, options.interface, xdp_mode=options.xdp_mode)
         try:
             _warn(interception, token, log)
@@ -61,8 +69,14 @@ def run(options: Options, log: logging.Logger) -> None:
             with _ready_file(options.ready_file, interception, listener):
                 _announce(interception, listener, token, log)
                 server.run()
+        except InterfaceGone:
+            with suppress(OSError, Fault):  # of the interception only the pins are left
+                interception.detach()
+            raise
         except BaseException:
-            interception.close()  # whatever it drops it goes on dropping, until the deadlines
+            stays = leave(interception)
+            if stays is not None:
+                log.warning("%s", stays)
             raise
         interception.detach()
         log.info("detached from %s", options.interface)
@@ -75,7 +89,7 @@ def _watch(interface: str) -> Callable[[], None]:
         with suppress(OSError):
             if socket.if_nametoindex(interface) == index:
                 return
-        raise EnvironmentFault(f"the interface {interface} is gone, and the interception with it")
+        raise InterfaceGone(f"the interface {interface} is gone, and the interception with it")
 
     return check
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gryphon.lab.commands import script
 from gryphon.lab.hosts import Lab
+from gryphon.lab.tap import Tap
 from gryphon.lab.waiting import until
 from gryphon.lab.wiring import SERVER_V4, HostName
 
@@ -105,6 +106,7 @@ class Intercept(Process):
     def __init__(self, lab: Lab, host: HostName, name: str, *arguments: str, token: str | None = TOKEN) -> None:
         self.ready = lab.directory / f"{name}.ready"
         self.log = lab.directory / f"{name}.log"
+        self.ready.unlink(missing_ok=True)  # of one with the same name that was killed
         argv = [script("gryphon-intercept"), *arguments, "--ready-file", str(self.ready), "-l", str(self.log)]
         environment = {"GRYPHON_TOKEN": token} if token is not None else {}
         super().__init__(lab, host, argv, lab.directory / f"{name}.output", environment)
@@ -148,6 +150,18 @@ def sender(
 def answer(lab: Lab, seq: int, target: str = "10.17.15.7", source: str = SERVER_V4) -> None:
     """One segment from the server's port 80 to a forged address, as its stack would send it."""
     lab.run("server", [sys.executable, "-c", _ANSWER, source, target, str(seq)])
+
+
+def passed(lab: Lab, tap: Tap) -> list[bytes]:
+    """What the tap on the sender's eth0 has seen, but for a packet that leaves the server last and is waited for."""
+    mark = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'last', ('10.16.15.117', 9))"
+    lab.run("server", [sys.executable, "-c", mark])
+
+    def last() -> list[bytes] | None:
+        seen = [packet for _, packet in tap.packets()]
+        return seen[:-1] if seen and seen[-1].endswith(b"last") else None
+
+    return until("the last packet", last)
 
 
 def attached(lab: Lab, host: HostName = "server") -> str:
