@@ -1,14 +1,54 @@
-"""The engine's memory: every array that the compiled kernels share, as one named tuple."""
+"""The engine's memory: every column that the compiled kernels share, behind one record.
+
+Kernels take the record ``core`` and reach the columns through the functions below. Handing the arrays themselves from
+kernel to kernel cost four times the rest of the engine: numba counts references, atomically, at every call.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
+import numba
 import numpy as np
+import numpy.typing as npt
+from numba.core import types
+from numba.extending import intrinsic
 
-SETTINGS = np.dtype(
+from gryphon.sender.compiled import inner
+from gryphon.sender.replay.measures import HISTOGRAM_BUCKETS, bucket_of
+from gryphon.sender.replay.packet import PACKET
+from gryphon.sender.replay.rows import USER
+from gryphon.sender.replay.script import ENTRY, SESSION
+
+BLOCK = np.dtype([("hi", "u8"), ("lo", "u8"), ("count", "i8"), ("before", "i8")])
+"""A run of addresses: the first (host order, IPv4 mapped), how many, and how many stand before it in the pool."""
+
+CORE = np.dtype(
     [
-        ("users", "i8"),
+        # where the columns begin: addresses in memory
+        ("users", "i8"),  # rows.USER
+        ("heads", "i8"),  # u4: the wheel's slots
+        ("sessions", "i8"),  # script.SESSION
+        ("entries", "i8"),  # script.ENTRY
+        ("services", "i8"),  # u2 per target: the intercept's index of that service
+        ("blocks", "i8"),  # BLOCK
+        ("counters", "i8"),  # i8 per measures.Counter
+        ("histograms", "i8"),  # i8, measures.Histogram x HISTOGRAM_BUCKETS
+        ("packets", "i8"),  # packet.PACKET: the batch being filled
+        # how many there are
+        ("user_count", "i8"),
+        ("session_count", "i8"),
+        ("block_count", "i8"),
+        ("packet_room", "i8"),
+        # how slots become addresses and ports (addresses.py)
+        ("addresses", "i8"),  # in the pool
+        ("capacity", "i8"),  # slots: addresses x ports
+        ("cycle", "i8"),  # slots in use before the first comes again
+        ("mode", "i8"),
+        ("seed", "i8"),  # 0: slots in order
+        ("half_bits", "i8"),  # of the Feistel network
+        # settings of the run
         ("start", "i8"),  # us of the run's clock at which the schedule begins
         ("rate", "f8"),  # new sessions per second
         ("timeout", "i8"),  # us without a byte of an answer, or without a handshake
@@ -17,35 +57,93 @@ SETTINGS = np.dtype(
         ("generation", "i8"),  # of the lease; other records are stray
         ("isn_clock", "i8"),  # RFC 6528's M at the start of the run
         ("ts_clock", "i8"),  # TSval at the run's clock 0, milliseconds
-    ],
-    align=True,
-)
-"""What does not change during a run, one row."""
-
-CURSOR = np.dtype(
-    [
+        # where the engine stands
         ("tick", "i8"),  # next tick of the wheel to serve, absolute
         ("started", "i8"),  # users whose start has been sent
         ("swept", "i8"),  # rows the abort has passed
-        ("packets", "i8"),  # descriptors in the batch
+        ("packet_count", "i8"),  # descriptors in the batch
     ],
     align=True,
 )
-"""Where the engine stands, one row."""
+"""Everything a kernel needs, one row; columns by address, so that the owner must keep the arrays alive."""
+
+Core = Any
+"""One row of CORE."""
+
+_ARRAYS: dict[int, Any] = {}
+"""Plain Python finds a column by its address here (NUMBA_DISABLE_JIT=1)."""
 
 
-class Core(NamedTuple):
-    """Arrays of the engine; structured ones are recarrays."""
+def _element(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
+    """A function of (address of a column, index) that gives the element as a record."""
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return lambda address, index: _ARRAYS[int(address)][int(index)]
+    record = numba.from_dtype(dtype)
 
-    users: Any  # rows.USER
-    heads: Any  # the wheel's slots
-    sessions: Any  # script.SESSION
-    entries: Any  # script.ENTRY
-    services: Any  # u2 per target: the intercept's index of that service
-    blocks: Any  # addresses.BLOCK
-    plan: Any  # addresses.PLAN, one row
-    settings: Any  # SETTINGS, one row
-    cursor: Any  # CURSOR, one row
-    counters: Any  # measures.Counter
-    histograms: Any  # measures.Histogram
-    packets: Any  # packet.PACKET: the batch being filled
+    def typed(_context: Any, address: Any, index: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            base, place = (
+                context.cast(builder, value, kind, types.int64)
+                for value, kind in zip(arguments, signature.args, strict=True)
+            )
+            width = context.get_constant(types.int64, dtype.itemsize)
+            return builder.inttoptr(builder.add(base, builder.mul(place, width)), context.get_value_type(record))
+
+        return record(address, index), build
+
+    element: Callable[..., Any] = intrinsic(typed)
+    return element
+
+
+def _values(kind: str) -> np.dtype[Any]:
+    """A record of a single number."""
+    return np.dtype([("value", kind)])
+
+
+user_at = _element(USER)
+entry_at = _element(ENTRY)
+block_at = _element(BLOCK)
+packet_at = _element(PACKET)
+head_at = _element(_values("u4"))
+_session_at = _element(SESSION)
+_service_at = _element(_values("u2"))
+_number_at = _element(_values("i8"))
+
+
+@inner
+def session_of(core: Core, row: int) -> Any:
+    """The session that a user replays: user i replays session i mod n."""
+    return _session_at(core.sessions, row % core.session_count)
+
+
+@inner
+def service_of(core: Core, row: int) -> int:
+    """The service, as records number it, that a user talks to."""
+    return int(_service_at(core.services, session_of(core, row).target).value)
+
+
+@inner
+def count(core: Core, counter: int, number: int) -> None:
+    """Add to a ``measures.Counter``."""
+    _number_at(core.counters, counter).value += number
+
+
+@inner
+def counted(core: Core, counter: int) -> int:
+    """The state of a ``measures.Counter``."""
+    return int(_number_at(core.counters, counter).value)
+
+
+@inner
+def note(core: Core, histogram: int, value: int) -> None:
+    """Count a value (microseconds) in a ``measures.Histogram``."""
+    _number_at(core.histograms, histogram * HISTOGRAM_BUCKETS + bucket_of(value)).value += 1
+
+
+def bind(core: npt.NDArray[Any], column: str, array: npt.NDArray[Any]) -> None:
+    """Let a column of ``core`` (one row of CORE) point to an array, which its owner keeps."""
+    address = array.ctypes.data
+    core[column] = address
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        plain = array.reshape(-1) if array.dtype.names else array.reshape(-1).view(_values(array.dtype.str))
+        _ARRAYS[address] = plain.view(np.recarray)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from gryphon.sender.compiled import inner
-from gryphon.sender.replay.core import Core
-from gryphon.sender.replay.measures import Counter, Histogram, record_value
+from gryphon.sender.replay.core import Core, count, entry_at, note, session_of
+from gryphon.sender.replay.measures import Counter, Histogram
 from gryphon.sender.replay.output import ACK, RST, emit, released, send
 from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Mark, Phase
 from gryphon.sender.replay.script import End
@@ -43,8 +43,8 @@ def complete(core: Core, user: Any) -> None:
     """Every message has been sent and answered: whatever ends the connection now, the user has completed."""
     if user.outcome == RUNNING:
         user.outcome = COMPLETED
-        core.counters[Counter.COMPLETED] += 1
-        core.counters[Counter.SESSIONS_COMPLETED] += 1
+        count(core, Counter.COMPLETED, 1)
+        count(core, Counter.SESSIONS_COMPLETED, 1)
 
 
 @inner
@@ -52,7 +52,7 @@ def fail(core: Core, user: Any, reason: int) -> None:
     """The user has failed, by the counter of its reason."""
     if user.outcome == RUNNING:
         user.outcome = FAILED + reason - Counter.FAILED_REFUSED
-        core.counters[reason] += 1
+        count(core, reason, 1)
 
 
 @inner
@@ -69,7 +69,7 @@ def leave(core: Core, user: Any) -> None:
         user.act_at = 0
         user.marks &= ~Mark.ACK_DUE & 0xFF
         user.phase = Phase.ENDED
-        core.counters[Counter.ACTIVE] -= 1
+        count(core, Counter.ACTIVE, -1)
 
 
 @inner
@@ -85,21 +85,21 @@ def close(core: Core, row: int, user: Any, now: int) -> None:
     user.marks |= Mark.FIN_RELEASED
     move(user, Event.CLOSE)
     user.phase = Phase.CLOSING
-    set_action(user, now, now + core.settings[0].timeout)
+    set_action(user, now, now + core.timeout)
     send(core, row, user, now)
 
 
 @inner
 def _closes_first(core: Core, row: int) -> bool:
     """Whether the server closed first in the recording."""
-    end = core.sessions[row % len(core.sessions)].end
+    end = session_of(core, row).end
     return bool(end == End.SERVER_FIN or end == End.SERVER_RST)
 
 
 @inner
 def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """Nobody waits for an answer: the next entry is due its gap after ``base``."""
-    entry = core.entries[user.message]
+    entry = entry_at(core.entries, user.message)
     if entry.last and _closes_first(core, row):
         user.phase = Phase.PEER_CLOSE
         set_action(user, now, base + entry.patience)
@@ -111,13 +111,13 @@ def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
 @inner
 def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The answer that the next entry waited for is complete; its last byte came at ``at``."""
-    entry = core.entries[user.message]
-    if user.message != core.sessions[row % len(core.sessions)].first:
-        core.counters[Counter.MESSAGES_ANSWERED] += 1
-        record_value(core.histograms[Histogram.RESPONSE_INTENDED], after(at, user.intended))
-        record_value(core.histograms[Histogram.RESPONSE_SERVICE], after(at, user.sent_at))
+    entry = entry_at(core.entries, user.message)
+    if user.message != session_of(core, row).first:
+        count(core, Counter.MESSAGES_ANSWERED, 1)
+        note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
+        note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
         if user.answer != entry.expect:
-            core.counters[Counter.MISMATCHED] += 1
+            count(core, Counter.MISMATCHED, 1)
     if entry.last:
         complete(core, user)
     schedule(core, row, user, now, at)
@@ -126,12 +126,12 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
 @inner
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
-    entry = core.entries[user.message]
+    entry = entry_at(core.entries, user.message)
     if entry.expect == 0:
         schedule(core, row, user, now, base)
         return
     user.phase = Phase.ANSWER
-    set_action(user, now, now + core.settings[0].timeout)
+    set_action(user, now, now + core.timeout)
     if user.answer >= entry.expect:
         answered(core, row, user, now, now)
 
@@ -139,8 +139,8 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
 @inner
 def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     """Send one message whose time has come."""
-    entry = core.entries[user.message]
-    record_value(core.histograms[Histogram.LATENESS], now - due)
+    entry = entry_at(core.entries, user.message)
+    note(core, Histogram.LATENESS, now - due)
     intended = plus(user.intended, entry.duration + entry.gap)
     # a server faster than the recorded one earns no credit against a later stall
     user.intended = due & MASK if after(intended, due) > 0 else intended
@@ -151,7 +151,7 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     if user.snd_una == user.snd_max:
         user.marks |= Mark.TIMING
     user.message += 1
-    core.counters[Counter.MESSAGES_SENT] += 1
+    count(core, Counter.MESSAGES_SENT, 1)
     send(core, row, user, now)
 
 
@@ -159,7 +159,7 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
 def _finish(core: Core, row: int, user: Any, now: int) -> None:
     """The end entry's time has come: close as the recorded client did."""
     complete(core, user)
-    if core.sessions[row % len(core.sessions)].end == End.CLIENT_RST:
+    if session_of(core, row).end == End.CLIENT_RST:
         emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
         end_connection(core, user)
     else:
@@ -171,7 +171,7 @@ def advance(core: Core, row: int, user: Any, now: int) -> None:
     """Release every entry that is due, in order."""
     while user.phase == Phase.DUE and user.hops == 0 and user.act_at != 0 and after(now, user.act_at) >= 0:
         due = now - after(now, user.act_at)
-        if core.entries[user.message].last:
+        if entry_at(core.entries, user.message).last:
             _finish(core, row, user, now)
         else:
             _release(core, row, user, now, due)
@@ -210,21 +210,21 @@ def _settle_time(user: Any, entry: Any) -> int:
 
 
 @inner
-def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, length: int, pushed: bool) -> None:
+def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, length: int, pushed: bool) -> None:
     """Bytes of the server arrived in order at ``at``.
 
-    ``count`` is how many are new, ``length`` the last segment's payload; ``pushed``: that segment carried PSH.
+    ``fresh`` is how many are new, ``length`` the last segment's payload; ``pushed``: that segment carried PSH.
     """
-    user.answer = min(int64(user.answer) + count, 0xFFFFFFFF)
+    user.answer = min(int64(user.answer) + fresh, 0xFFFFFFFF)
     if not _is_waiting(user):
         if pushed:
-            core.counters[Counter.PUSHED] += 1
+            count(core, Counter.PUSHED, 1)
         return
-    entry = core.entries[user.message]
+    entry = entry_at(core.entries, user.message)
     if not user.marks & Mark.FIRST_BYTE and released(core, row, user) > 0:
         user.marks |= Mark.FIRST_BYTE
-        record_value(core.histograms[Histogram.FIRST_BYTE_INTENDED], after(at, user.intended))
-        record_value(core.histograms[Histogram.FIRST_BYTE_SERVICE], after(at, user.sent_at))
+        note(core, Histogram.FIRST_BYTE_INTENDED, after(at, user.intended))
+        note(core, Histogram.FIRST_BYTE_SERVICE, after(at, user.sent_at))
     if user.answer >= entry.expect and pushed:
         answered(core, row, user, now, at)
         advance(core, row, user, now)
@@ -236,7 +236,7 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, count: int, len
 @inner
 def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The server has closed: the answer is over; a script with more to say has been cut short."""
-    entry = core.entries[user.message]
+    entry = entry_at(core.entries, user.message)
     waiting = _is_waiting(user)
     if waiting and entry.last and user.answer > 0:
         answered(core, row, user, now, at)
@@ -250,7 +250,7 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
 @inner
 def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     """The script's deadline has passed."""
-    entry = core.entries[user.message]
+    entry = entry_at(core.entries, user.message)
     settling = user.phase != Phase.ANSWER and _is_waiting(user)
     if user.phase == Phase.DUE:
         advance(core, row, user, now)

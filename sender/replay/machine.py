@@ -20,7 +20,7 @@ from typing import Any
 
 from gryphon.controller.record import Kind
 from gryphon.sender.compiled import inner
-from gryphon.sender.replay.core import Core
+from gryphon.sender.replay.core import Core, count, counted, note, session_of, user_at
 from gryphon.sender.replay.exchange import (
     advance,
     await_next,
@@ -33,7 +33,7 @@ from gryphon.sender.replay.exchange import (
     set_action,
     time_out,
 )
-from gryphon.sender.replay.measures import Counter, Histogram, record_value
+from gryphon.sender.replay.measures import Counter, Histogram
 from gryphon.sender.replay.output import (
     ACK,
     FIN,
@@ -85,9 +85,9 @@ SETTLED_SEGMENT = 1460
 @inner
 def start(core: Core, row: int, now: int, intended: int) -> None:
     """The user's scheduled start has come: send its SYN."""
-    user = core.users[row]
+    user = user_at(core.users, row)
     seq = initial_seq(core, row, user)
-    user.message = core.sessions[row % len(core.sessions)].first
+    user.message = session_of(core, row).first
     user.snd_una = seq
     user.snd_nxt = plus(seq, 1)
     user.snd_max = user.snd_nxt
@@ -95,15 +95,15 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     user.sent_at = now & MASK
     user.ssthresh = 0xFFFF
     user.phase = Phase.ANSWER
-    set_action(user, now, now + core.settings[0].timeout)
+    set_action(user, now, now + core.timeout)
     emit_syn(core, row, user, now)
     user.rto_at = instant(now, rto(user))
     move(user, Event.OPEN)
-    core.counters[Counter.STARTED] += 1
-    core.counters[Counter.SESSIONS_STARTED] += 1
-    core.counters[Counter.ACTIVE] += 1
-    core.counters[Counter.PEAK_ACTIVE] = max(core.counters[Counter.PEAK_ACTIVE], core.counters[Counter.ACTIVE])
-    record_value(core.histograms[Histogram.LATENESS], now - intended)
+    count(core, Counter.STARTED, 1)
+    count(core, Counter.SESSIONS_STARTED, 1)
+    count(core, Counter.ACTIVE, 1)
+    count(core, Counter.PEAK_ACTIVE, max(counted(core, Counter.ACTIVE) - counted(core, Counter.PEAK_ACTIVE), 0))
+    note(core, Histogram.LATENESS, now - intended)
     arm(core, row, user, now)
 
 
@@ -123,8 +123,7 @@ def _sample_round_trip(user: Any, microseconds: int) -> None:
 @inner
 def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """An acceptable SYN-ACK: take the server's options, acknowledge, begin the script."""
-    session = core.sessions[row % len(core.sessions)]
-    settings = core.settings[0]
+    session = session_of(core, row)
     both = record.options & session.syn_options
     if both & OPTION_TIMESTAMP:
         user.marks |= Mark.TIMESTAMPS
@@ -132,7 +131,7 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     if both & OPTION_SCALE:
         user.peer_scale = record.window_scale
     offered = record.mss if record.options & OPTION_MSS and record.mss > 0 else DEFAULT_MSS
-    mss = min(offered, settings.mtu - settings.headers)
+    mss = min(offered, core.mtu - core.headers)
     user.mss = max(mss - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0), MINIMUM_MSS)
     user.window = record.window
     user.cwnd = INITIAL_WINDOW if user.retries == 0 else 1  # RFC 5681, 3.1: a lost SYN starts slowly
@@ -143,9 +142,9 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     user.rcv_nxt = plus(record.seq, 1)
     user.snd_una = record.ack
     move(user, Event.HANDSHAKE)
-    core.counters[Counter.CONNECTED] += 1
-    record_value(core.histograms[Histogram.CONNECT_INTENDED], after(at, user.intended))
-    record_value(core.histograms[Histogram.CONNECT_SERVICE], after(at, user.sent_at))
+    count(core, Counter.CONNECTED, 1)
+    note(core, Histogram.CONNECT_INTENDED, after(at, user.intended))
+    note(core, Histogram.CONNECT_SERVICE, after(at, user.sent_at))
     acknowledge(core, row, user, now)
     await_next(core, row, user, now, at)
     advance(core, row, user, now)
@@ -202,7 +201,7 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
         move(user, Event.FIN_ACKED)
         leave(core, user)
     elif user.phase == Phase.ANSWER:
-        set_action(user, now, now + core.settings[0].timeout)
+        set_action(user, now, now + core.timeout)
 
 
 @inner
@@ -289,14 +288,14 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
     missing = user.hole_start[0] != user.hole_end[0]
     if missing:
         _join_ranges(user)
-    count = after(user.rcv_nxt, before)
+    fresh = after(user.rcv_nxt, before)
     at_once = missing or user.marks & Mark.ACK_DUE or record.length > SETTLED_SEGMENT
     if not user.marks & Mark.ACK_DUE:
         user.marks |= Mark.ACK_DUE
         user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
-    core.counters[Counter.BYTES_RECEIVED] += count
+    count(core, Counter.BYTES_RECEIVED, fresh)
     pushed = record["flags"] & PSH != 0 or user.rcv_nxt != end
-    on_bytes(core, row, user, now, at, count, int64(record.length), pushed)
+    on_bytes(core, row, user, now, at, fresh, int64(record.length), pushed)
     if at_once and user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
 
@@ -355,7 +354,7 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
     if after(record.seq, user.snd_una) < 0 or after(record.seq, user.snd_max) >= 0:
         return
     if too_big:
-        fits = int64(record.mss) - core.settings[0].headers - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0)
+        fits = int64(record.mss) - core.headers - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0)
         if MINIMUM_MSS <= fits < user.mss:
             user.mss = fits
             user.snd_nxt = user.snd_una
@@ -368,8 +367,8 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
 @inner
 def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     """One record of this user: an answer of the server, captured at ``at``."""
-    user = core.users[row]
-    core.counters[Counter.RESPONSES] += 1
+    user = user_at(core.users, row)
+    count(core, Counter.RESPONSES, 1)
     user.marks &= ~Mark.REFUSED & 0xFF
     if record.kind == Kind.ICMP:
         if is_open(user):
@@ -402,7 +401,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
     user.retries = min(int64(user.retries) + 1, 255)
     if user.state == State.SYN_SENT:
         emit_syn(core, row, user, now)
-        core.counters[Counter.RETRANSMITTED] += 1
+        count(core, Counter.RETRANSMITTED, 1)
         user.rto_at = instant(now, rto(user))
     elif outstanding:
         user.ssthresh = max(after(user.snd_max, user.snd_una) // int64(user.mss) >> 1, 2)
@@ -419,7 +418,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
 @inner
 def on_timer(core: Core, row: int, now: int) -> None:
     """The row's slot of the wheel has come: serve whatever is due, and find its next place."""
-    user = core.users[row]
+    user = user_at(core.users, row)
     if user.rto_at != 0 and after(now, user.rto_at) >= 0:
         _on_retransmission_timer(core, row, user, now)
     if user.act_at != 0 and after(now, user.act_at) >= 0:
@@ -453,13 +452,13 @@ def arm(core: Core, row: int, user: Any, now: int) -> None:
     if user.marks & Mark.ACK_DUE:
         ahead = min(ahead, _ticks_to_ack(user, now) << TICK_SHIFT)
     if ahead != far:
-        link(core.users, core.heads, row, tick_of((now + ahead) & MASK), core.cursor[0].tick)
+        link(core, row, tick_of((now + ahead) & MASK))
 
 
 @inner
 def abort(core: Core, row: int, now: int) -> None:
     """The run ends early: reset the user's connection, if it has one."""
-    user = core.users[row]
+    user = user_at(core.users, row)
     if not is_open(user):
         return
     if user.outcome == RUNNING:

@@ -75,13 +75,19 @@ HISTOGRAM_BUCKETS = (32 - _HALF_MAGNITUDE + 1) * (_SUB_BUCKETS >> 1)
 
 
 @kernel
-def record_value(counts: npt.NDArray[np.int64], value: int) -> None:
-    """Count one value (microseconds, clamped to 0..HISTOGRAM_MAX) in one histogram's row."""
+def bucket_of(value: int) -> int:
+    """The bucket that counts a value (microseconds, clamped to 0..HISTOGRAM_MAX)."""
     value = min(max(value, 0), HISTOGRAM_MAX)
-    bucket = 0
-    while (value >> bucket) >= _SUB_BUCKETS:
-        bucket += 1
-    counts[(bucket << _HALF_MAGNITUDE) + (value >> bucket)] += 1
+    power = 0
+    while (value >> power) >= _SUB_BUCKETS:
+        power += 1
+    return (power << _HALF_MAGNITUDE) + (value >> power)
+
+
+@kernel
+def record_value(counts: npt.NDArray[np.int64], value: int) -> None:
+    """Count one value in one histogram's row."""
+    counts[bucket_of(value)] += 1
 
 
 def new_counters() -> Counters:

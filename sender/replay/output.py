@@ -8,7 +8,7 @@ import numpy as np
 
 from gryphon.sender.compiled import inner
 from gryphon.sender.replay.addresses import locate
-from gryphon.sender.replay.core import Core
+from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.rows import Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus, scramble
@@ -39,25 +39,25 @@ RESERVE = 16
 @inner
 def room(core: Core) -> int:
     """Descriptors that may still be filled with data in this batch."""
-    return int64(len(core.packets) - core.cursor[0].packets - RESERVE)
+    return int64(core.packet_room - core.packet_count - RESERVE)
 
 
 @inner
 def initial_seq(core: Core, row: int, user: Any) -> int:
     """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528), higher every loop."""
-    _, lo, port = locate(core.blocks, core.plan[0], row, user.loop)
-    session = core.sessions[row % len(core.sessions)]
+    _, lo, port = locate(core, row, user.loop)
+    session = session_of(core, row)
     hashed = scramble(int64(lo & np.uint64(MASK)) ^ (port << 16))
-    return int64((core.settings[0].isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK)
+    return int64((core.isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK)
 
 
 @inner
 def released(core: Core, row: int, user: Any) -> int:
     """Bytes of the user's stream that its script has released so far."""
-    session = core.sessions[row % len(core.sessions)]
+    session = session_of(core, row)
     if user.message == session.first:
         return 0
-    return int64(core.entries[user.message - 1].stream_end)
+    return int64(entry_at(core.entries, user.message - 1).stream_end)
 
 
 @inner
@@ -72,10 +72,10 @@ def rto(user: Any) -> int:
 @inner
 def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset: int, length: int) -> None:
     """Describe one segment; every one but a SYN acknowledges what has been received."""
-    packet = core.packets[core.cursor[0].packets]
-    core.cursor[0].packets += 1
-    session = core.sessions[row % len(core.sessions)]
-    packet.source_hi, packet.source_lo, packet.port = locate(core.blocks, core.plan[0], row, user.loop)
+    packet = packet_at(core.packets, core.packet_count)
+    core.packet_count += 1
+    session = session_of(core, row)
+    packet.source_hi, packet.source_lo, packet.port = locate(core, row, user.loop)
     packet.payload = session.payload + offset
     packet.row = row
     packet.seq = seq
@@ -87,24 +87,23 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     packet.ack = user.rcv_nxt if flags & ACK else 0
     if user.marks & Mark.TIMESTAMPS and not flags & RST:
         packet.options = OPTION_TIMESTAMP
-        packet.tsval = (core.settings[0].ts_clock + now // 1000) & MASK
+        packet.tsval = (core.ts_clock + now // 1000) & MASK
         packet.tsecr = user.ts_recent
     user.marks &= ~Mark.ACK_DUE & 0xFF
-    core.counters[Counter.PACKETS_SENT] += 1
+    count(core, Counter.PACKETS_SENT, 1)
 
 
 @inner
 def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
     """Describe the SYN, with the options that the recorded one had; selective acknowledgement is never offered."""
-    session = core.sessions[row % len(core.sessions)]
-    settings = core.settings[0]
+    session = session_of(core, row)
     emit(core, row, user, now, SYN, initial_seq(core, row, user), 0, 0)
-    packet = core.packets[core.cursor[0].packets - 1]
+    packet = packet_at(core.packets, core.packet_count - 1)
     packet.options = (session.syn_options & (OPTION_SCALE | OPTION_TIMESTAMP)) | OPTION_MSS
-    packet.mss = settings.mtu - settings.headers
+    packet.mss = core.mtu - core.headers
     packet.window_scale = session.syn_scale
     packet.window = max(session.syn_window, 1)
-    packet.tsval = (settings.ts_clock + now // 1000) & MASK
+    packet.tsval = (core.ts_clock + now // 1000) & MASK
     packet.tsecr = 0
 
 
@@ -150,9 +149,9 @@ def _advance_max(core: Core, user: Any, length: int) -> None:
     fresh = after(user.snd_nxt, user.snd_max)
     if fresh > 0:
         user.snd_max = user.snd_nxt
-        core.counters[Counter.BYTES_SENT] += min(fresh, length)
+        count(core, Counter.BYTES_SENT, min(fresh, length))
     else:
-        core.counters[Counter.RETRANSMITTED] += 1
+        count(core, Counter.RETRANSMITTED, 1)
         user.marks &= ~Mark.TIMING & 0xFF
 
 
@@ -198,6 +197,6 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
         _segment(core, row, user, now, offset, min(end - offset, user.mss), end)
     elif user.marks & Mark.FIN_RELEASED:
         emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
-        core.counters[Counter.RETRANSMITTED] += 1
+        count(core, Counter.RETRANSMITTED, 1)
     user.snd_nxt = highest
     user.rto_at = instant(now, rto(user))

@@ -6,12 +6,11 @@ row finds its place anew when its slot comes. Links are row + 1, so that zeroed 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.compiled import inner
+from gryphon.sender.replay.core import Core, head_at, user_at
 from gryphon.sender.replay.sequence import int64
 
 TICK_SHIFT = 7
@@ -40,39 +39,40 @@ def ticks_until(tick: int, cursor: int) -> int:
 
 
 @inner
-def unlink(users: Any, heads: Any, row: int) -> None:
+def unlink(core: Core, row: int) -> None:
     """Take a row out of its slot."""
-    user = users[row]
+    user = user_at(core.users, row)
     if user.tick == 0:
         return
     if user.previous != 0:
-        users[user.previous - 1].next = user.next
+        user_at(core.users, user.previous - 1).next = user.next
     else:
-        heads[(int64(user.tick) - 1) & (SLOTS - 1)] = user.next
+        head_at(core.heads, (int64(user.tick) - 1) & (SLOTS - 1)).value = user.next
     if user.next != 0:
-        users[user.next - 1].previous = user.previous
+        user_at(core.users, user.next - 1).previous = user.previous
     user.tick = 0
     user.previous = 0
     user.next = 0
 
 
 @inner
-def link(users: Any, heads: Any, row: int, tick: int, cursor: int) -> None:
+def link(core: Core, row: int, tick: int) -> None:
     """Put a row into the slot of a tick, unless it already stands in an earlier one.
 
     A tick that has passed counts as the cursor's own; one beyond the wheel's turn as the turn's last.
     """
-    user = users[row]
-    ahead = min(max(ticks_until(tick, cursor), 0), SLOTS - 1)
+    user = user_at(core.users, row)
+    ahead = min(max(ticks_until(tick, core.tick), 0), SLOTS - 1)
     if user.tick != 0:
-        if ticks_until(int64(user.tick) - 1, cursor) <= ahead:
+        if ticks_until(int64(user.tick) - 1, core.tick) <= ahead:
             return
-        unlink(users, heads, row)
-    place = (cursor + ahead) & _TICK_MASK
+        unlink(core, row)
+    place = (core.tick + ahead) & _TICK_MASK
     slot = place & (SLOTS - 1)
-    first = heads[slot]
+    head = head_at(core.heads, slot)
+    first = head.value
     user.next = first
     user.tick = place + 1
     if first != 0:
-        users[first - 1].previous = row + 1
-    heads[slot] = row + 1
+        user_at(core.users, first - 1).previous = row + 1
+    head.value = row + 1
