@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gryphon.controller.clock import ClockEstimate
 from gryphon.controller.delay import DelayHistogram
@@ -24,7 +25,7 @@ from gryphon.controller.protocol import (
     pack,
     unpack,
 )
-from gryphon.controller.record import RECORD, Records
+from gryphon.controller.record import PLAIN, RECORD, Records
 from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Status
 
 HEARTBEAT_NS = 1_000_000_000
@@ -50,7 +51,7 @@ class Channel:
         self._delay = DelayHistogram()
         self._status = Status()
         self._lost: str | None = None
-        self._batches: list[Records] = []
+        self._batches: list[npt.NDArray[np.void]] = []
         self._unsent = b""
         self._pinged = self._heard = time.monotonic_ns()
         self._asked = 0  # when the oldest unanswered heartbeat left, 0: none is
@@ -95,7 +96,7 @@ class Channel:
             self._check_silence(time.monotonic_ns())
         batches, self._batches = self._batches, []
         if batches:
-            return self._localised(batches[0] if len(batches) == 1 else np.concatenate(batches))
+            return self._localised((batches[0] if len(batches) == 1 else np.concatenate(batches)).view(RECORD))
         if self._lost is not None:
             raise GrantLost(self._lost)
         return _NOTHING
@@ -169,7 +170,7 @@ class Channel:
         if kind == Frame.RECORDS:
             if len(payload) % RECORD.itemsize:
                 raise ProtocolError("half a record")
-            self._batches.append(np.frombuffer(payload, dtype=RECORD).copy())
+            self._batches.append(np.frombuffer(payload, dtype=PLAIN).copy())
         elif kind == Frame.PONG:
             self._note(unpack(payload))
         elif kind == Frame.END:

@@ -121,7 +121,6 @@ class Desk:
         except GrantRefused as refusal:
             self.refuse(peer, str(refusal))
             return
-        self._interception.ring.read()  # what was captured before the grant is nobody's
         peer.lease, peer.share = lease, Share(lease.generation, lease.services)
         peer.stage = Stage.GRANTED
         peer.outbox.control(pack(Frame.GRANT, asdict(self._grant(lease))))

@@ -22,6 +22,7 @@ from typing import Any
 
 PROTOCOL = 1
 DEFAULT_PORT = 36524
+"""That of the original's intercept."""
 HEADER = struct.Struct("<IB")
 GREETING_LIMIT = 1024
 """Bytes of a payload before the other side has shown that it knows the token."""

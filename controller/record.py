@@ -37,6 +37,9 @@ RECORD = np.dtype(
 )
 """One intercepted packet, 64 bytes without a payload sample."""
 
+PLAIN = np.dtype((np.void, RECORD.itemsize))
+"""A record as bytes without fields: numpy copies these at 1 to 5 ns each, records with fields at 80 to 100 ns."""
+
 Records = npt.NDArray[np.void]
 """A batch of records, dtype ``RECORD``."""
 

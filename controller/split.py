@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.controller.record import Records
+from gryphon.controller.record import PLAIN, RECORD, Records
 
 
 class Share:
@@ -26,4 +26,4 @@ class Share:
         """The records of this grant, in order; the batch itself when all are."""
         mask = records["generation"] == self.generation
         mask &= self._wanted[records["service"]]
-        return records if mask.all() else records[mask]
+        return records if mask.all() else records.view(PLAIN)[mask].view(RECORD)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.protocol import DEFAULT_PORT
 from gryphon.controller.source import IPNetwork, Service
 
-DEFAULT_PORT = 36524
-"""The port of the original's intercept."""
 Hook = Literal["xdp", "tc"]
 XdpMode = Literal["auto", "native", "generic"]
 Item = TypeVar("Item")

@@ -1,50 +1,20 @@
-"""A server over a fake interception, on loopback, in a thread of the test."""
+"""Fixtures of the channel's tests."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from fakes import FakeInterception
+from serving import TOKEN, Running
 
-from gryphon.controller.client import Channel
 from gryphon.controller.desk import Limits
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
-
-TOKEN = "the token of these tests"
-SERVICE = (ip_address("10.16.15.118"), 80)
-RANGE = ip_network("10.17.15.0/24")
-
-
-@dataclass
-class Running:
-    """A server in its thread, and the channels opened to it."""
-
-    interception: FakeInterception
-    server: Server
-    port: int
-    thread: threading.Thread
-    channels: list[Channel] = field(default_factory=list)
-
-    def connect(self, **changes: Any) -> Channel:
-        """A channel with the usual service and range, unless told otherwise."""
-        wanted: dict[str, Any] = {"token": TOKEN, "services": [SERVICE], "ranges": [RANGE]} | changes
-        channel = Channel.connect("127.0.0.1", self.port, **wanted)
-        self.channels.append(channel)
-        return channel
-
-    def stop(self) -> None:
-        """Stop at once and wait for the thread."""
-        self.server.stop()
-        self.server.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
 
 
 @pytest.fixture

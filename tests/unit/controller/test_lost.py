@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import RANGE, SERVICE, TOKEN
+from serving import RANGE, SERVICE, TOKEN
 
 from gryphon.controller import auth, client
 from gryphon.controller.client import Channel

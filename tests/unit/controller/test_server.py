@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import time
 from typing import Any
 
 import pytest
-from conftest import RANGE, SERVICE, TOKEN, Running
-from fakes import records_of
+from fakes import FakeInterception, records_of
+from serving import RANGE, SERVICE, TOKEN, Running
 
 from gryphon.controller import auth
 from gryphon.controller.client import Channel
-from gryphon.controller.desk import Limits
+from gryphon.controller.desk import Desk, Limits
+from gryphon.controller.leases import Leases
+from gryphon.controller.peer import Peer, Stage
+from gryphon.controller.policy import Policy
 from gryphon.controller.protocol import CONTROL_LIMIT, HEADER, PROTOCOL, Frame, Inbox, pack
 
 
@@ -256,3 +260,17 @@ def test_connections_are_refused_while_it_lingers(serve: Any) -> None:
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", running.port), timeout=10)
     channel.close()
+
+
+def test_a_new_grant_takes_no_records_from_the_other_senders() -> None:
+    kernel = FakeInterception()
+    leases = Leases(kernel, Policy(), 600.0, list)
+    desk = Desk(kernel, leases, TOKEN, Limits(), logging.getLogger("gryphon.intercept"))
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        peer = Peer(listener.accept()[0], deadline=0)
+        peer.stage = Stage.REQUEST
+        kernel.ring.feed(records_of(99, 5))
+        desk.answer(peer, Frame.REQUEST, {"services": [["10.16.15.118", 80]], "ranges": [str(RANGE)]})
+        peer.sock.close()
+    assert peer.stage is Stage.GRANTED
+    assert len(kernel.ring.read()) == 5
