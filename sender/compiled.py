@@ -15,7 +15,11 @@ import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _digest(package: Path) -> str:
@@ -59,7 +63,7 @@ def forget_old_caches(package: Path, keep: int = 2) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _compile(function: Callable[..., Any], from_python: bool) -> Any:
+def _compile(function: _F, from_python: bool) -> _F:
     """numba's dispatcher for a function, caching where that is safe."""
     import numba
 
@@ -74,14 +78,18 @@ def _compile(function: Callable[..., Any], from_python: bool) -> Any:
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": not from_python,
     }
-    return numba.njit(**options)(function)
+    return cast(_F, numba.njit(**options)(function))
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: _F) -> _F:
     """Compile a function of numbers and arrays at its first call; NUMBA_DISABLE_JIT=1 leaves it plain Python."""
     return _compile(function, from_python=True)
 
 
-def inner(function: Callable[..., Any]) -> Any:
+def inner(function: _F) -> _F:
     """A kernel that only kernels call: without the door to Python it compiles in two thirds of the time."""
     return _compile(function, from_python=False)
+
+
+int64: Callable[[Any], int] = np.int64  # type: ignore[assignment]
+"""A signed number out of an unsigned field: numba turns unsigned with signed 64-bit numbers into floats."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ENDPOINTS, SEGMENT, SYN, Array, Data
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 NULL, ETHERNET, RAW_BSD, RAW_OPENBSD, RAW, LOOP, SLL, IPV4, IPV6, SLL2 = (
     0,
@@ -59,7 +59,7 @@ def new_batch(size: int) -> tuple[Array, Array]:
 
 @kernel
 def _half(data: Data, at: int) -> int:
-    return (i64(data[at]) << 8) | i64(data[at + 1])
+    return (int64(data[at]) << 8) | int64(data[at + 1])
 
 
 @kernel
@@ -103,7 +103,7 @@ def _ipv6_transport(data: Data, at: int, end: int) -> tuple[int, int]:
     A fragment of a packet (not the atomic kind, RFC 6946) has protocol 44, a header that the snap length cut
     has -1.
     """
-    kind = i64(data[at + 6])
+    kind = int64(data[at + 6])
     at += 40
     for _ in range(_MOST_EXTENSIONS):
         if kind != 0 and kind != 43 and kind != 44 and kind != 51 and kind != 60:
@@ -115,10 +115,10 @@ def _ipv6_transport(data: Data, at: int, end: int) -> tuple[int, int]:
                 return at, 44
             size = 8
         elif kind == 51:
-            size = (i64(data[at + 1]) + 2) * 4
+            size = (int64(data[at + 1]) + 2) * 4
         else:
-            size = (i64(data[at + 1]) + 1) * 8
-        kind = i64(data[at])
+            size = (int64(data[at + 1]) + 1) * 8
+        kind = int64(data[at])
         at += size
     return at, kind
 
@@ -128,7 +128,7 @@ def _syn_options(data: Data, at: int, end: int, segments: Array, n: int) -> None
     """Take MSS, window scale and which options there are from a SYN (RFC 9293 3.1, RFC 7323, RFC 2018)."""
     seen = 0
     while at < end:
-        kind = i64(data[at])
+        kind = int64(data[at])
         if kind == 0:
             break
         if kind == 1:
@@ -136,7 +136,7 @@ def _syn_options(data: Data, at: int, end: int, segments: Array, n: int) -> None
             continue
         if at + 2 > end:
             break
-        size = i64(data[at + 1])
+        size = int64(data[at + 1])
         if size < 2 or at + size > end:
             break
         if kind == 2 and size == 4:
@@ -144,7 +144,7 @@ def _syn_options(data: Data, at: int, end: int, segments: Array, n: int) -> None
             segments["mss"][n] = _half(data, at + 2)
         elif kind == 3 and size == 3:
             seen |= _OPTION_SCALE
-            segments["scale"][n] = min(i64(data[at + 2]), 14)
+            segments["scale"][n] = min(int64(data[at + 2]), 14)
         elif kind == 4 and size == 2:
             seen |= _OPTION_SACK
         elif kind == 8 and size == 10:
@@ -162,13 +162,13 @@ def decode(data: Data, frames: Array, segments: Array, endpoints: Array, counts:
     """
     n = 0
     for i in range(len(frames)):
-        start = i64(frames["offset"][i])
-        end = start + i64(frames["captured"][i])
-        stop = start + i64(frames["original"][i])
-        at = _network(data, start, end, i64(frames["link"][i]))
+        start = int64(frames["offset"][i])
+        end = start + int64(frames["captured"][i])
+        stop = start + int64(frames["original"][i])
+        at = _network(data, start, end, int64(frames["link"][i]))
         if at < 0 or at >= end:
             continue
-        version = i64(data[at]) >> 4
+        version = int64(data[at]) >> 4
         if version == 4:
             if at + 20 > end:
                 counts[SHORT] += 1
@@ -181,14 +181,14 @@ def decode(data: Data, frames: Array, segments: Array, endpoints: Array, counts:
             total = _half(data, at + 2)
             if total > 0:
                 stop = at + total
-            tcp = at + (i64(data[at]) & 15) * 4
+            tcp = at + (int64(data[at]) & 15) * 4
             if tcp < at + 20:
                 counts[MALFORMED] += 1
                 continue
             endpoints["a_hi"][n] = 0
-            endpoints["a_lo"][n] = (i64(0xFFFF) << 32) | _whole(data, at + 12)
+            endpoints["a_lo"][n] = (int64(0xFFFF) << 32) | _whole(data, at + 12)
             endpoints["b_hi"][n] = 0
-            endpoints["b_lo"][n] = (i64(0xFFFF) << 32) | _whole(data, at + 16)
+            endpoints["b_lo"][n] = (int64(0xFFFF) << 32) | _whole(data, at + 16)
         elif version == 6:
             if at + 40 > end:
                 counts[SHORT] += 1
@@ -213,7 +213,7 @@ def decode(data: Data, frames: Array, segments: Array, endpoints: Array, counts:
         if tcp + 20 > end:
             counts[SHORT] += 1
             continue
-        header = (i64(data[tcp + 12]) >> 4) * 4
+        header = (int64(data[tcp + 12]) >> 4) * 4
         if header < 20 or tcp + header > stop:
             counts[MALFORMED] += 1
             continue

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ENDPOINTS, Array
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 _WORD = 0xFFFFFFFF
 
@@ -20,9 +20,9 @@ def _mixed(value: int, more: int) -> int:
 
 @kernel
 def _hash(flows: Array, i: int, mask: int) -> int:
-    a_lo, b_lo = i64(flows["a_lo"][i]), i64(flows["b_lo"][i])
-    a_hi, b_hi = i64(flows["a_hi"][i]), i64(flows["b_hi"][i])
-    value = _mixed(0x2545F491, (i64(flows["a_port"][i]) << 16) | i64(flows["b_port"][i]))
+    a_lo, b_lo = int64(flows["a_lo"][i]), int64(flows["b_lo"][i])
+    a_hi, b_hi = int64(flows["a_hi"][i]), int64(flows["b_hi"][i])
+    value = _mixed(0x2545F491, (int64(flows["a_port"][i]) << 16) | int64(flows["b_port"][i]))
     value = _mixed(_mixed(value, a_lo), b_lo)
     if a_hi != 0 or b_hi != 0:
         value = _mixed(_mixed(_mixed(value, a_lo >> 32), a_hi), a_hi >> 32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gryphon.sender.capture.columns import Array, Data
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 MORE, CUT, CORRUPT, CONTROL = 0, 1, 2, 3
 """Why a walk stopped: batch full or end of file; file ends in a packet; nonsense; a block for the caller."""
@@ -24,7 +24,7 @@ _SECOND = 1_000_000_000
 @kernel
 def _word(data: Data, at: int, big: bool) -> int:
     """Unsigned 32 bits in the file's byte order."""
-    a, b, c, d = i64(data[at]), i64(data[at + 1]), i64(data[at + 2]), i64(data[at + 3])
+    a, b, c, d = int64(data[at]), int64(data[at + 1]), int64(data[at + 2]), int64(data[at + 3])
     if big:
         return (a << 24) | (b << 16) | (c << 8) | d
     return (d << 24) | (c << 16) | (b << 8) | a
@@ -117,8 +117,8 @@ def scan_pcapng(data: Data, at: int, big: bool, interfaces: Array, last_ns: int,
             last_ns = _nanoseconds(
                 _word(data, body + 4, big),
                 _word(data, body + 8, big),
-                i64(interfaces["resolution"][which]),
-                i64(interfaces["offset_s"][which]),
+                int64(interfaces["resolution"][which]),
+                int64(interfaces["offset_s"][which]),
             )
             frames["offset"][count] = body + 20
             original = _word(data, body + 16, big)
@@ -129,7 +129,7 @@ def scan_pcapng(data: Data, at: int, big: bool, interfaces: Array, last_ns: int,
             original = _word(data, body, big)
             captured = min(original, room - 4)
             if interfaces["snap"][0] > 0:
-                captured = min(captured, i64(interfaces["snap"][0]))
+                captured = min(captured, int64(interfaces["snap"][0]))
             frames["offset"][count] = body + 4
         else:
             at += total

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import PSH, Array
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 _CONTINUES_NS = 200_000_000
 _PUSH_AFTER_NS = 1_000_000_000
@@ -30,8 +30,8 @@ def _full(segments: Array, i: int, facts: Array, c: int) -> bool:
     Linux never sends more than half the peer's largest window in one segment (tcp_bound_to_half_wnd), which
     counts on loopback, where the MSS is larger than that.
     """
-    size = facts["mss"][c] - (i64(segments["header"][i]) - 20)
-    length = i64(segments["length"][i])
+    size = facts["mss"][c] - (int64(segments["header"][i]) - 20)
+    length = int64(segments["length"][i])
     if length == 0 or size <= 0:
         return False
     return bool(length % size == 0 or 0 < facts["half_window"][c] <= length)
@@ -54,7 +54,7 @@ def _answer(
     within: int,
 ) -> tuple[int, int, int, int]:
     """The answer to what ended at ``since``, among the BURST rows: (bytes, pushed, time of its end, pause)."""
-    expect, pushed, longest = i64(0), i64(0), i64(0)
+    expect, pushed, longest = int64(0), int64(0), int64(0)
     end = since
     row = first
     while row < last and bursts["bytes"][row] == 0:
@@ -111,7 +111,7 @@ def divide(
         piece_stop, burst_stop = piece + facts["pieces"][c], burst + facts["bursts"][c]
         patience = max(_CONTINUES_NS, 2 * facts["handshake_ns"][c])
         since = segments["time_ns"][order[facts["opened"][c]]]
-        stream_end = i64(0)
+        stream_end = int64(0)
         in_write = False
         before = n
         while piece < piece_stop:
@@ -120,7 +120,7 @@ def divide(
             heard = burst
             while burst < burst_stop and bursts["position"][burst] <= position:
                 burst += 1
-            limit = within if not in_write else i64(-1)
+            limit = within if not in_write else int64(-1)
             expect, pushed, answered, longest = _answer(segments, order, bursts, heard, burst, since, limit)
             while True:  # to the end of the message
                 i = pieces["segment"][piece]
@@ -164,7 +164,7 @@ def divide(
         while burst < burst_stop:
             pushed += bursts["bytes"][burst]
             burst += 1
-        gap = i64(0)
+        gap = int64(0)
         if facts["end"][c] != 0:
             gap = segments["time_ns"][order[facts["closed"][c]]] - answered
         _write(messages, n, stream_end, gap, expect, answered - since if expect else 0, longest, pushed)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ACK, CONNECTION, FIN, RST, SYN, Array
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 Order = npt.NDArray[np.int64]
 """Indexes into the segments, grouped by flow, in time order within a flow."""
@@ -33,12 +33,12 @@ _BOTH_FINS = 3
 def _group(flow: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], order: Order) -> None:
     """Counting sort: ``starts`` (flows + 1) becomes where each flow begins in ``order``."""
     for i in range(len(flow)):
-        starts[i64(flow[i]) + 1] += 1
+        starts[int64(flow[i]) + 1] += 1
     for f in range(1, len(starts)):
         starts[f] += starts[f - 1]
     following = starts.copy()
     for i in range(len(flow)):
-        f = i64(flow[i])
+        f = int64(flow[i])
         order[following[f]] = i
         following[f] += 1
 
@@ -51,14 +51,14 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connect
         current = False
         established = False
         closed = 0  # bit per direction that sent its FIN, _CLOSED_BY_RST
-        isn = i64(-1)  # of the client's SYN
-        server_isn = i64(-1)
+        isn = int64(-1)  # of the client's SYN
+        server_isn = int64(-1)
         client = 0
         for k in range(starts[f], starts[f + 1]):
             i = order[k]
-            flags = i64(segments["flags"][i])
-            direction = i64(segments["direction"][i])
-            seq = i64(segments["seq"][i])
+            flags = int64(segments["flags"][i])
+            direction = int64(segments["direction"][i])
+            seq = int64(segments["seq"][i])
             kind = flags & (SYN | ACK | RST)
             begins = not current
             if kind == SYN and current:
@@ -72,8 +72,8 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connect
                     connections["last"][n] = k
                 n += 1
                 current, established, closed = True, False, 0
-                isn = seq if kind == SYN else i64(-1)
-                server_isn = i64(-1)
+                isn = seq if kind == SYN else int64(-1)
+                server_isn = int64(-1)
                 client = 1 - direction if kind == SYN | ACK else direction
                 connections["start_ns"][n] = segments["time_ns"][i]
                 connections["first"][n] = k

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ACK, FIN, RST, SYN, Array
-from gryphon.sender.capture.compiled import i64, kernel
+from gryphon.sender.compiled import int64, kernel
 
 PIECE = np.dtype(
     [
@@ -81,11 +81,11 @@ def _first_copies(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int
     cover the current byte, the one captured first on top: n log n however the pieces lie.
     """
     by_start = np.argsort(raw[:count, 0], kind="mergesort")
-    covering = [i64(0)]
+    covering = [int64(0)]
     covering.pop()
-    byte = i64(0)
-    rows, following = i64(0), i64(0)
-    last = i64(-1)
+    byte = int64(0)
+    rows, following = int64(0), int64(0)
+    last = int64(-1)
     while True:
         while following < count and raw[by_start[following], 0] <= byte:
             heapq.heappush(covering, by_start[following])
@@ -113,7 +113,7 @@ def _first_copies(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int
 @kernel
 def _in_order(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int) -> tuple[int, int]:
     """As ``_first_copies`` for pieces that already are disjoint and in stream order: the common case."""
-    byte = i64(0)
+    byte = int64(0)
     for j in range(count):
         pieces["segment"][at + j] = raw[j, 2]
         pieces["skip"][at + j] = raw[j, 3]
@@ -136,39 +136,39 @@ def _follow(
     facts: Array,
 ) -> tuple[int, int]:
     """Reassemble connection ``c``; gives the next free rows of ``pieces`` and ``bursts``."""
-    first, last = i64(connection["first"][c]), i64(connection["last"][c])
-    client = i64(connection["client"][c])
+    first, last = int64(connection["first"][c]), int64(connection["last"][c])
+    client = int64(connection["client"][c])
     raw = np.empty((last - first, 5), np.int64)
     count = 0
     orderly, cut = True, False
     frontier, highest, needed = (
-        i64(0),
-        i64(0),
-        i64(0),
+        int64(0),
+        int64(0),
+        int64(0),
     )  # client offsets: gapless, sent, known to exist
     base, server_base = (
-        i64(-1),
-        i64(-1),
+        int64(-1),
+        int64(-1),
     )  # sequence number of the first byte of each stream, -1 unknown
-    server_highest, server_fin, acknowledged = i64(0), i64(-1), i64(0)
-    syn, syn_ack, opened, closed = i64(-1), i64(-1), i64(-1), i64(-1)
-    latest_syn = i64(-1)
+    server_highest, server_fin, acknowledged = int64(0), int64(-1), int64(0)
+    syn, syn_ack, opened, closed = int64(-1), int64(-1), int64(-1), int64(-1)
+    latest_syn = int64(-1)
     end = 0
-    client_mss, server_mss, server_scale, window = i64(0), i64(0), i64(0), i64(0)
+    client_mss, server_mss, server_scale, window = int64(0), int64(0), int64(0), int64(0)
     scaled, bursts_before = False, burst
     for k in range(first, last):
         i = order[k]
-        flags = i64(segments["flags"][i])
-        seq = i64(segments["seq"][i])
-        ack = i64(segments["ack"][i])
-        length = i64(0) if flags & RST else i64(segments["length"][i])
-        if i64(segments["direction"][i]) == client:
+        flags = int64(segments["flags"][i])
+        seq = int64(segments["seq"][i])
+        ack = int64(segments["ack"][i])
+        length = int64(0) if flags & RST else int64(segments["length"][i])
+        if int64(segments["direction"][i]) == client:
             if flags & SYN:
                 if flags & (ACK | RST):
                     continue
                 if syn < 0:
                     syn, base = i, seq + 1
-                    client_mss = i64(segments["mss"][i])
+                    client_mss = int64(segments["mss"][i])
                     scaled = segments["scale"][i] != 255
                 if syn_ack < 0:
                     latest_syn = i
@@ -195,7 +195,7 @@ def _follow(
                     burst += 1
                     server_highest = told
             if length > 0:
-                usable = min(i64(segments["captured"][i]), length)
+                usable = min(int64(segments["captured"][i]), length)
                 start, stop = max(offset, 0), offset + usable
                 cut |= usable < length
                 highest = max(highest, offset + length)
@@ -222,13 +222,13 @@ def _follow(
                 continue
             if opened < 0:
                 syn_ack, server_base = k, seq + 1
-                server_mss = i64(segments["mss"][i])
+                server_mss = int64(segments["mss"][i])
                 scaled &= segments["scale"][i] != 255
-                server_scale = i64(segments["scale"][i]) if scaled else i64(0)
-            window = max(window, i64(segments["window"][i]))
+                server_scale = int64(segments["scale"][i]) if scaled else int64(0)
+            window = max(window, int64(segments["window"][i]))
             seq += 1
         elif server_base >= 0:
-            window = max(window, i64(segments["window"][i]) << server_scale)
+            window = max(window, int64(segments["window"][i]) << server_scale)
         if flags & ACK and not flags & RST:
             told = _unwrap(ack, base, highest)
             if abs(told - highest) <= _FARTHEST_CLIENT:
@@ -297,7 +297,7 @@ def follow(
 
     ``pieces`` needs room for twice, ``bursts`` for once the packets of all the connections.
     """
-    piece, burst = i64(0), i64(0)  # one type from the start, or the whole kernel is compiled twice
+    piece, burst = int64(0), int64(0)  # one type from the start, or the whole kernel is compiled twice
     for c in range(len(connections)):
         piece, burst = _follow(segments, order, connections, c, pieces, piece, bursts, burst, facts)
     return piece, burst
@@ -315,9 +315,9 @@ def gather(
     """Copy the pieces that stand in ``file`` from its map to ``payload``, each to its offset in ``starts``."""
     for j in range(len(pieces)):
         i = pieces["segment"][j]
-        if i64(segments["file"][i]) != file:
+        if int64(segments["file"][i]) != file:
             continue
-        source = i64(segments["tcp"][i]) + i64(segments["header"][i]) + pieces["skip"][j]
+        source = int64(segments["tcp"][i]) + int64(segments["header"][i]) + pieces["skip"][j]
         size = pieces["length"][j]
         for byte in range(size):  # a slice assignment takes ten times as long to compile
             payload[starts[j] + byte] = data[source + byte]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import int64, kernel
 from gryphon.sender.replay.core import BLOCK, Core, bind, block_at
-from gryphon.sender.replay.sequence import int64, scramble
+from gryphon.sender.replay.sequence import scramble
 
 FIRST_PORT = 32768
 PORTS = 28233

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.record import RECORD, Kind, Records
-from gryphon.sender.compiled import inner, kernel
+from gryphon.sender.compiled import inner, int64, kernel
 from gryphon.sender.replay import addresses, machine
 from gryphon.sender.replay.addresses import row_of
 from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of
@@ -21,7 +21,7 @@ from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
-from gryphon.sender.replay.sequence import MASK, int64
+from gryphon.sender.replay.sequence import MASK
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
 
 STARTS_PER_STEP = 256

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gryphon.sender.compiled import inner
+from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, entry_at, note, session_of
 from gryphon.sender.replay.measures import Counter, Histogram
 from gryphon.sender.replay.output import ACK, RST, emit, released, send
 from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Mark, Phase
 from gryphon.sender.replay.script import End
-from gryphon.sender.replay.sequence import MASK, after, int64, plus
+from gryphon.sender.replay.sequence import MASK, after, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 
 HALF_TURN = 31

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from gryphon.controller.record import Kind
-from gryphon.sender.compiled import inner
+from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, counted, note, session_of, user_at
 from gryphon.sender.replay.exchange import (
     advance,
@@ -56,7 +56,7 @@ from gryphon.sender.replay.output import (
     send_again,
 )
 from gryphon.sender.replay.rows import RUNNING, Mark, Phase
-from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus
+from gryphon.sender.replay.sequence import MASK, after, instant, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gryphon.sender.compiled import inner
+from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.addresses import locate
 from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.rows import Mark
-from gryphon.sender.replay.sequence import MASK, after, instant, int64, plus, scramble
+from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
 from gryphon.sender.replay.wheel import TICK_SHIFT
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16

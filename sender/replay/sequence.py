@@ -6,17 +6,9 @@ unsigned field with ``int64`` before it calculates with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-
-from gryphon.sender.compiled import kernel
+from gryphon.sender.compiled import int64, kernel
 
 MASK = 0xFFFFFFFF
-
-int64: Callable[[Any], int] = np.int64  # type: ignore[assignment]
-"""A signed number out of an unsigned field."""
 
 
 @kernel

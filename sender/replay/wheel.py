@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import inner
+from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, head_at, user_at
-from gryphon.sender.replay.sequence import int64
 
 TICK_SHIFT = 7
 """A tick is 2^7 = 128 microseconds."""

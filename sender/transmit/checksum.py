@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import inner, kernel
+from gryphon.sender.compiled import inner, int64, kernel
 
 _LITTLE = sys.byteorder == "little"
 
@@ -31,16 +31,16 @@ def sum_bytes(buffer: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32], star
     """
     end = start + length
     at = start
-    total = np.int64(0)
+    total = int64(0)
     while at & 3 and at < end:
-        total += np.int64(buffer[at]) << _shift(at)
+        total += int64(buffer[at]) << _shift(at)
         at += 1
     last = max(end >> 2, at >> 2)
     for i in range(np.uint64(at >> 2), np.uint64(last)):
-        total += np.int64(words[i])
+        total += int64(words[i])
     at = max(at, last << 2)
     while at < end:
-        total += np.int64(buffer[at]) << _shift(at)
+        total += int64(buffer[at]) << _shift(at)
         at += 1
     folded: int = fold(total)
     if (start & 1) == _LITTLE:  # the first byte stood where the host's byte order has the high one

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.record import Option
-from gryphon.sender.compiled import inner, kernel
+from gryphon.sender.compiled import inner, int64, kernel
 from gryphon.sender.transmit.checksum import fold, sum_bytes
 from gryphon.sender.transmit.interface import Targets
 
@@ -68,7 +68,7 @@ def put32(frame: npt.NDArray[np.uint32], at: int, value: int) -> int:
 @inner
 def put64(frame: npt.NDArray[np.uint32], at: int, value: np.uint64) -> int:
     """Write 64 bits in network byte order and return their sum for a checksum."""
-    total: int = put32(frame, at, np.int64(value >> _HALF)) + put32(frame, at + 1, np.int64(value & _LOW))
+    total: int = put32(frame, at, int64(value >> _HALF)) + put32(frame, at + 1, int64(value & _LOW))
     return total
 
 
@@ -78,22 +78,22 @@ def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tupl
 
     See tcp_options_write in net/ipv4/tcp_output.c.
     """
-    options = np.int64(packet["options"])
+    options = int64(packet["options"])
     start, total = at, 0
     if options & _MSS:
-        total += put32(frame, at, 0x02040000 | np.int64(packet["mss"]))
+        total += put32(frame, at, 0x02040000 | int64(packet["mss"]))
         at += 1
     sack = options & _SACK_PERMITTED
     if options & _TIMESTAMP:
         total += put32(frame, at, 0x0402080A if sack else 0x0101080A)  # SACK-permitted, or two NOPs
-        total += put32(frame, at + 1, np.int64(packet["tsval"]))
-        total += put32(frame, at + 2, np.int64(packet["tsecr"]))
+        total += put32(frame, at + 1, int64(packet["tsval"]))
+        total += put32(frame, at + 2, int64(packet["tsecr"]))
         at += 3
     elif sack:
         total += put32(frame, at, 0x01010402)
         at += 1
     if options & _WINDOW_SCALE:
-        total += put32(frame, at, 0x01030300 | np.int64(packet["window_scale"]))
+        total += put32(frame, at, 0x01030300 | int64(packet["window_scale"]))
         at += 1
     return at - start, total
 
@@ -105,8 +105,8 @@ def put_ipv4(
     """Write an IPv4 header (RFC 791) for ``length`` bytes of TCP; the sum of its addresses."""
     total = put32(frame, at, 0x45000000 | (20 + length) & 0xFFFF)
     total += put32(frame, at + 1, identification << 16 | 0x4000)  # don't fragment
-    addresses: int = put32(frame, at + 3, np.int64(packet["source_lo"] & _LOW))
-    addresses += put32(frame, at + 4, np.int64(to["low"] & _LOW))
+    addresses: int = put32(frame, at + 3, int64(packet["source_lo"] & _LOW))
+    addresses += put32(frame, at + 4, int64(to["low"] & _LOW))
     bits = _TTL << 24 | 6 << 16
     put32(frame, at + 2, bits | ~fold(total + addresses + bits) & 0xFFFF)
     return addresses
@@ -142,7 +142,7 @@ def put_headers(
     """
     version4 = to["version"] == 4
     tcp = at + (5 if version4 else 10)
-    size = np.int64(packet["length"])
+    size = int64(packet["length"])
     options, total = put_options(frame, tcp + 5, packet)
     header = 5 + options
     length = 4 * header + size
@@ -150,13 +150,13 @@ def put_headers(
         total += put_ipv4(frame, at, packet, to, length, identification)
     else:
         total += put_ipv6(frame, at, packet, to, length)
-    total += put32(frame, tcp, np.int64(packet["port"]) << 16 | np.int64(to["port"]))
-    total += put32(frame, tcp + 1, np.int64(packet["seq"]))
-    total += put32(frame, tcp + 2, np.int64(packet["ack"]))
-    bits = header << 12 | np.int64(packet["flags"])
-    total += put32(frame, tcp + 3, bits << 16 | np.int64(packet["window"]))
+    total += put32(frame, tcp, int64(packet["port"]) << 16 | int64(to["port"]))
+    total += put32(frame, tcp + 1, int64(packet["seq"]))
+    total += put32(frame, tcp + 2, int64(packet["ack"]))
+    bits = header << 12 | int64(packet["flags"])
+    total += put32(frame, tcp + 3, bits << 16 | int64(packet["window"]))
     total += 6 + length  # the rest of the pseudo-header
-    total += sum_bytes(payload, payload_words, np.int64(packet["payload"]), size)
+    total += sum_bytes(payload, payload_words, int64(packet["payload"]), size)
     put32(frame, tcp + 4, (~fold(total) & 0xFFFF) << 16)
     written: int = 4 * (tcp + header - at)
     return written
