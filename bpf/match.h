@@ -57,37 +57,33 @@ static __always_inline bool match_service(struct packet *p)
 	return true;
 }
 
-/* Finds the narrowest range with a living lease: one that has run out must not hide a wider one. */
-static __always_inline struct lease *match_range(const struct in6_addr *address, __u64 now)
+/* Finds the narrowest range with a living lease: one that has run out must not hide a wider one. The clock is dear, and
+ * read only for what goes to a forged address. */
+static __always_inline bool match_range(struct packet *p)
 {
-	struct range key = { .prefix = 128, .network = *address };
+	struct range key = { .prefix = 128, .network = p->destination };
 
 	for (int i = 0; i < RANGES_NESTED; i++) {
 		struct lease *lease = ranges.lookup(&key);
 
 		if (!lease)
-			return NULL;
-		if (now < lease->deadline_ns)
-			return lease;
+			return false;
+		if (!i)
+			p->record.time_ns = bpf_ktime_get_ns();
+		if (p->record.time_ns < lease->deadline_ns) {
+			p->record.generation = lease->generation;
+			return true;
+		}
 		if (!lease->prefix)
-			return NULL;
+			return false;
 		key.prefix = lease->prefix - 1;
 	}
-	return NULL;
+	return false;
 }
 
 static __always_inline bool match(struct packet *p)
 {
-	struct lease *lease;
-
-	if (p->known == KNOWN_NOTHING || !match_service(p))
-		return false;
-	p->record.time_ns = bpf_ktime_get_ns();
-	lease = match_range(&p->destination, p->record.time_ns);
-	if (!lease)
-		return false;
-	p->record.generation = lease->generation;
-	return true;
+	return p->known != KNOWN_NOTHING && match_service(p) && match_range(p);
 }
 
 #endif
