@@ -62,7 +62,6 @@ def run_send(options: SendOptions) -> int:
     token = find_token(options.token, options.token_file)
     _check_writable(options.json)
     prepared = _prepare(options)
-    warm_up()
     with closing(_transmitter(prepared)) as transmitter:
         services, networks = prepared.transfers.services, prepared.pool.networks
         intercepts = open_intercepts(places, token.value if token else None, services, networks, options.xdp_mode)
@@ -81,6 +80,7 @@ def _prepare(options: SendOptions) -> Prepared:
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
     check_pool(pool, options.users, taken_addresses(transfers.services))
+    warm_up()
     recording = load(list(options.files), list(transfers.targets))
     script = compile_script(recording, transfers.targets, options.speed)
     rejected = sum(recording.rejected.values())

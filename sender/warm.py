@@ -6,67 +6,124 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
-
-from gryphon.controller.record import RECORD
+from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.compiled import cache_directory, forget_old_caches
-from gryphon.sender.replay.addresses import BLOCK
-from gryphon.sender.replay.engine import Engine, Plan
-from gryphon.sender.replay.script import compile_script
 
-_REPLAY = Path(__file__).parent / "replay"
+_HERE = Path(__file__).parent
+_CLIENT, _SERVER = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
 
 
-def is_compiled() -> bool:
-    """Whether the engine's kernels stand in this user's cache."""
-    directory = cache_directory(_REPLAY)
-    return directory is not None and any(directory.rglob("engine._take_records*.nbc"))
+def _is_compiled(package: str) -> bool:
+    """Whether a package's kernels have been compiled, for this user and this source."""
+    directory = cache_directory(_HERE / package)
+    return directory is not None and (directory / "whole").exists()
 
 
-def _smallest_script() -> SimpleNamespace:
-    """A recording of one session with nothing to say."""
+def _smallest_capture(path: Path) -> None:
+    """A connection of one request and one answer, as tcpdump would have recorded it."""
+    import dpkt
+
+    def segment(there: bool, flags: int, seq: int, ack: int, data: bytes = b"") -> bytes:
+        ports = (32768, 80) if there else (80, 32768)
+        ends = (_CLIENT, _SERVER) if there else (_SERVER, _CLIENT)
+        tcp = dpkt.tcp.TCP(sport=ports[0], dport=ports[1], seq=seq, ack=ack, flags=flags, data=data)
+        ip = dpkt.ip.IP(src=ends[0], dst=ends[1], p=dpkt.ip.IP_PROTO_TCP, data=tcp)
+        return bytes(dpkt.ethernet.Ethernet(data=ip))
+
+    packets = [
+        segment(True, 2, 0, 0),
+        segment(False, 18, 0, 1),
+        segment(True, 24, 1, 1, b"?"),
+        segment(False, 24, 1, 2, b"!"),
+        segment(True, 17, 2, 2),
+        segment(False, 17, 2, 3),
+    ]
+    with path.open("wb") as file:
+        writer = dpkt.pcap.Writer(file)
+        for at, packet in enumerate(packets):
+            writer.writepkt(packet, ts=1.0 + at / 1000)
+
+
+def _read_capture() -> None:
+    """Every kernel of the capture reader."""
+    from gryphon.sender.capture.load import load
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "smallest.pcap"
+        _smallest_capture(path)
+        load([str(path)], [80])
+
+
+def _step_engine() -> None:
+    """Every kernel of the engine, for a user that nobody hears of."""
+    import numpy as np
+
+    from gryphon.controller.record import RECORD
     from gryphon.sender.capture.recording import MESSAGE, SESSION
+    from gryphon.sender.replay.addresses import BLOCK
+    from gryphon.sender.replay.engine import Engine, Plan
+    from gryphon.sender.replay.script import Columns, compile_script
 
-    sessions = np.zeros(1, SESSION)
+    sessions, blocks = np.zeros(1, SESSION), np.zeros(1, BLOCK)
     sessions["server_port"] = 80
-    return SimpleNamespace(sessions=sessions, messages=np.zeros(1, MESSAGE), payload=np.zeros(1, np.uint8))
-
-
-def compile_engine() -> None:
-    """Run every kernel of the engine once, on a user that nobody hears of."""
-    blocks = np.zeros(1, BLOCK)
     blocks["count"] = 1
-    engine = Engine(
-        compile_script(_smallest_script(), {80: 0}, 1.0),
-        Plan(users=1, rate=1.0, blocks=blocks, services=[0], generation=1),
-        epoch_ns=0,
-        batch=64,
-    )
+    silent = Columns(sessions, np.zeros(1, MESSAGE), np.zeros(1, np.uint8))
+    plan = Plan(users=1, rate=1.0, blocks=blocks, services=[0], generation=1)
+    engine = Engine(compile_script(silent, {80: 0}, 1.0), plan, epoch_ns=0, batch=64)
     engine.step(0, np.zeros(1, RECORD))
     engine.idle_ns(0)
     engine.abort(0)
 
 
+def _open_transmitter() -> None:
+    """Every kernel of the raw transmitter; it sends nothing."""
+    import numpy as np
+
+    from gryphon.sender.transmit.interface import Target
+    from gryphon.sender.transmit.raw import RawTransmitter
+
+    RawTransmitter([Target(ip_address("127.0.0.1"), 9, 0)], np.zeros(1, np.uint8)).close()
+
+
+_PACKAGES: dict[str, Callable[[], None]] = {
+    "capture": _read_capture,
+    "replay": _step_engine,
+    "transmit": _open_transmitter,
+}
+
+
 def warm_up() -> None:
-    """Compile what is not compiled yet; a word about it on standard error, since the first time takes seconds."""
-    cold = not is_compiled()
-    if cold:
-        print("compiling the replay engine, once for this version ...", file=sys.stderr, flush=True)
+    """Compile what is not compiled yet, with a word about it on standard error: the first time takes seconds.
+
+    Raises:
+        EnvironmentFault: the transmitter cannot be opened here.
+    """
+    cold = [package for package in _PACKAGES if not _is_compiled(package)]
+    if not cold:
+        return
+    print("compiling the replay engine, once for this version and user ...", file=sys.stderr, flush=True)
     begun = time.monotonic()
-    compile_engine()
-    if cold:
-        print(f"compiled in {time.monotonic() - begun:.0f} s", file=sys.stderr)
-        for package in ("capture", "replay", "transmit"):
-            forget_old_caches(Path(__file__).parent / package)
+    for package in cold:
+        _PACKAGES[package]()
+        directory = cache_directory(_HERE / package)
+        if directory is not None:
+            (directory / "whole").touch()
+            forget_old_caches(_HERE / package)
+    print(f"compiled in {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
 def main() -> None:
-    """Compile the kernels of the engine, the capture reader and the raw transmitter."""
-    warm_up()
+    """Compile the kernels of the capture reader, the engine and the raw transmitter."""
+    try:
+        warm_up()
+    except EnvironmentFault as fault:
+        print(f"the rest is compiled at the first run: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,15 @@ class Recorded(Protocol):
 
 
 @dataclass(frozen=True)
+class Columns:
+    """The smallest ``Recorded``."""
+
+    sessions: npt.NDArray[Any]
+    messages: npt.NDArray[Any]
+    payload: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
 class Script:
     """Columns: sessions (dtype SESSION), entries (dtype ENTRY), payload (bytes)."""
 
