@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -107,19 +108,27 @@ def compile(source: Path, definitions: Mapping[str, int]) -> Module:
 
 def _harvest(lib: Any, module: Any) -> Module:
     """Takes instructions and maps out of what bcc made, so that the compiler's memory can be given back."""
-    table_name = lib["bpf_table_name"]  # bcc does not declare it; by subscript it is an object of our own.
-    table_name.restype, table_name.argtypes = ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_size_t]
+    num_tables = _declared(lib, "bpf_num_tables", ctypes.c_size_t, ctypes.c_void_p)
+    table_name = _declared(lib, "bpf_table_name", ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
     maps, moved = {}, {}
-    for place in range(lib.bpf_num_tables(module)):
-        descriptor = lib.bpf_table_fd_id(module, place)
+    for place in range(num_tables(module)):
+        name = table_name(module, place)
+        descriptor = lib.bpf_table_fd(module, name)
         moved[descriptor] = os.dup(descriptor)
-        maps[table_name(module, place).decode()] = Map(moved[descriptor])
+        maps[name.decode()] = Map(moved[descriptor])
     functions = {}
     for place in range(lib.bpf_num_functions(module)):
         name = lib.bpf_function_name(module, place)
         start, size = lib.bpf_function_start(module, name), lib.bpf_function_size(module, name)
         functions[name.decode()] = _with_maps(ctypes.string_at(start, size), moved)
     return Module(functions, maps)
+
+
+def _declared(lib: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Gives a function that bcc itself does not declare; undeclared, ctypes would cut its pointers to 32 bits."""
+    function = lib[name]  # By subscript it is an object of our own.
+    function.restype, function.argtypes = result, arguments
+    return function
 
 
 def _with_maps(instructions: bytes, moved: Mapping[int, int]) -> bytes:
@@ -156,7 +165,9 @@ def _import(init: Path) -> ModuleType:
     before = sys.modules.get("bcc")
     sys.modules["bcc"] = module
     try:
-        spec.loader.exec_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Newer interpreters find fault with its string literals.
+            spec.loader.exec_module(module)
         if hasattr(module, "BPF"):
             return module
         reason = "it has no BPF: another library of that name"
