@@ -29,7 +29,8 @@ struct record {
 	__u32 tsval;
 	__u16 port;          /* destination port = the forged port */
 	__u16 window;        /* unscaled */
-	__u16 service;       /* index of the service that answered */
+	__u16 service;       /* index of the service that answered; 65535 when not known: a fragment, or an
+			      * ICMP error about another port */
 	__u16 generation;    /* of the lease that matched */
 	__u16 mss;           /* MSS option; ICMP: next-hop MTU, 0 when not given */
 	__u8 flags;          /* TCP flags, FIN = 1 ... CWR = 128 */
