@@ -1,0 +1,102 @@
+"""Whole runs of `gryphon send`: over IPv6, and interrupted from every side."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from sending import ENVIRONMENT, established, intercepted, long_run, start
+
+from gryphon.lab.commands import options, script
+from gryphon.lab.hosts import Lab
+from gryphon.lab.recording import Recording, record
+from gryphon.lab.replay import replay
+from gryphon.lab.servers import Nginx
+from gryphon.lab.topologies import TOPOLOGIES, Topology
+from gryphon.lab.waiting import until
+
+
+def _xdp(lab: Lab) -> bool:
+    """Whether an XDP program sits on the sender's interface."""
+    return "prog/xdp" in lab.run("sender", ["ip", "link", "show", "eth0"]).stdout
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES, ids=lambda topology: str(topology.name))
+def test_ipv6_users_get_what_was_recorded(lab: Lab, nginx: Nginx, recording_v6: Recording, topology: Topology) -> None:
+    rows = replay(lab, nginx, topology, recording_v6, 40, tell=lambda _: None)
+    assert [row for row in rows if not row.agrees] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_resets_every_connection_and_tells_what_was(
+    lab: Lab, nginx: Nginx, recording: Recording, number: signal.Signals
+) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        run = long_run(lab, nginx, recording, topology.intercept)
+        run.child.send_signal(number)
+        assert run.finish(10) == 130
+        assert "INTERRUPTED" in run.text
+        users = run.result["users"]
+        assert run.result["verdict"] == "interrupted"
+        assert users["completed"] + sum(users["failed"].values()) == users["started"]
+        until("the resets", lambda: not established(lab))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_lost_intercept_ends_the_run_within_seconds(
+    lab: Lab, nginx: Nginx, recording: Recording, number: signal.Signals
+) -> None:
+    with intercepted(lab, "target") as (topology, child):
+        run = long_run(lab, nginx, recording, topology.intercept)
+        assert child is not None
+        child.send_signal(number)
+        assert run.finish(8) == 3, run.text
+        assert run.json.read_text(), run.text
+        assert run.result["verdict"] == "grant_lost"
+        assert "intercept" in run.text
+    lab.run("server", [script("gryphon-intercept"), "--detach", "eth0", "-l", "/dev/null"], check=False)
+
+
+def test_a_silent_server_is_said_after_seconds_and_times_out(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        lab.run("server", ["ip", "route", "del", "10.17.0.0/16"])
+        try:
+            run = start(lab, [*options(recording, topology.intercept, 30), "-t", "5"])
+            assert run.finish(30) == 1
+        finally:
+            lab.route_forged("sender")
+        assert "no answer has reached the intercept" in run.text
+        assert run.result["users"]["failed"]["timeout"] == 30
+
+
+def test_a_local_run_leaves_nothing_when_everybody_completed(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    with intercepted(lab, "local"):
+        run = start(lab, options(recording, "xdp:eth0", 40))
+        assert run.finish() == 0
+        assert not _xdp(lab)
+
+
+def test_a_killed_local_run_goes_on_dropping_and_the_next_takes_over(
+    lab: Lab, nginx: Nginx, recording: Recording
+) -> None:
+    with intercepted(lab, "local"):
+        run = long_run(lab, nginx, recording, "xdp:eth0")
+        run.child.kill()
+        run.finish()
+        assert _xdp(lab)
+        again = start(lab, [*options(recording, "xdp:eth0", 40), "-m", "1"])
+        assert again.finish() == 0
+        lab.run("sender", [script("gryphon-intercept"), "--detach", "eth0", "-l", "/dev/null"], check=False)
+        assert not _xdp(lab)
+
+
+def test_the_original_s_way_of_several_values_works(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    """Two captures, two ranges, a second transfer that the captures do not have: one run."""
+    with intercepted(lab, "target") as (topology, _):
+        second = record(lab, nginx, lab.directory / "second.pcap")
+        line = ["send", "-x", "80-10.16.15.118:80,8080-10.16.15.118:80", "-f", f"{recording.path},{second.path}"]
+        run = start(lab, [*line, "-s", topology.intercept, "-u", "64", "-a", "max", "-c", "10.17.15.*,10.17.16.0/24"])
+        assert run.finish() == 0
+        assert run.result["sessions"]["recorded"] == len(recording.sessions) + len(second.sessions)
+        assert run.result["users"]["completed"] == 64
+        assert ENVIRONMENT["GRYPHON_TOKEN"] not in run.text
