@@ -39,6 +39,7 @@ class Outcome:
         server_cpu: all nginx processes. On veth the interception of what a server sends runs in its time, too.
         peak: most bytes the sender had resident.
         requests, connections: the server's own counts.
+        busy: mean number of cores that anybody else was using meanwhile: with much of it the run says little.
         note: what the tool itself says beyond that.
     """
 
@@ -52,6 +53,7 @@ class Outcome:
     peak: int
     requests: int
     connections: int
+    busy: float
     note: str = ""
 
     @property

@@ -40,6 +40,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
 
 
+def busy_seconds() -> float:
+    """CPU time that anybody has used since boot, over all cores (proc(5), /proc/stat: all but idle and iowait)."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS
+
+
 def peak_bytes(pid: int) -> int:
     """The most memory a running process had resident so far (VmHWM); 0 once it has ended.
 

@@ -84,6 +84,7 @@ def run(lab: Lab, nginx: Nginx, load: Load, programs: Binaries, setting: Setting
         peak=seen.peak,
         requests=seen.requests,
         connections=seen.connections,
+        busy=seen.busy,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.measure import cpu_seconds, has_ended, peak_bytes
+from benchmarks.measure import busy_seconds, cpu_seconds, has_ended, peak_bytes
 from gryphon.lab.hosts import Lab
 from gryphon.lab.processes import processes_in
 from gryphon.lab.servers import Nginx
@@ -25,15 +26,17 @@ class Progress:
     Attributes:
         served: (monotonic seconds, requests since the start) whenever there were more than before.
         cpu: of the watched processes, in their order, at the end.
+        busy: mean number of cores that anybody else was using meanwhile.
     """
 
     served: list[tuple[float, int]]
     cpu: list[float]
     server_cpu: float
-    peak: int = 0
-    packets: int = 0
-    requests: int = 0
-    connections: int = 0
+    busy: float
+    peak: int
+    packets: int
+    requests: int
+    connections: int
 
     def rate(self) -> float:
         """Requests a second from the first one to the last."""
@@ -63,6 +66,8 @@ class Follower:
         inside = processes_in(self.lab.namespace("server"))
         self._server = [pid for pid in inside if pid not in self.others]
         self._server_before = self._server_cpu()
+        self._own = cpu_seconds(os.getpid())
+        self._start = time.monotonic(), busy_seconds()
 
     def follow(
         self, sender: subprocess.Popen[bytes], wanted: int, patience: float, over: Callable[[], bool] | None = None
@@ -95,6 +100,9 @@ class Follower:
     def _end(self, sender: subprocess.Popen[bytes], served: list[tuple[float, int]], peak: int) -> Progress:
         cpu = [cpu_seconds(sender.pid)]
         cpu += [cpu_seconds(pid) - before for pid, before in zip(self.others, self._before, strict=True)]
+        server_cpu = self._server_cpu() - self._server_before
+        own = cpu_seconds(os.getpid()) - self._own
+        others = busy_seconds() - self._start[1] - sum(cpu) - server_cpu - own
         mark = self.nginx.mark()
         requests = mark.requests - self._mark.requests
         if served and requests > served[-1][1]:
@@ -102,7 +110,8 @@ class Follower:
         return Progress(
             served=served,
             cpu=cpu,
-            server_cpu=self._server_cpu() - self._server_before,
+            server_cpu=server_cpu,
+            busy=max(0.0, others / (time.monotonic() - self._start[0])),
             peak=peak,
             packets=received(self.lab) - self._packets,
             requests=requests,

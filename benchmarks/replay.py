@@ -65,6 +65,7 @@ def run(lab: Lab, nginx: Nginx, load: Load, topology: Topology, options: Sequenc
         peak=seen.peak,
         requests=seen.requests,
         connections=seen.connections,
+        busy=seen.busy,
         note=_note(report),
     )
 
@@ -107,7 +108,7 @@ def result(lab: Lab, sender: subprocess.Popen[bytes]) -> dict[str, Any]:
     if sender.poll() is None:
         lab.end(sender, patience=20)
     path = lab.directory / "result.json"
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         said = (lab.directory / "sender.output").read_text(errors="replace").strip().splitlines()
         raise EnvironmentFault(f"gryphon send ended with status {sender.returncode} and no result: {said[-1:]}")
     report: dict[str, Any] = json.loads(path.read_text())
