@@ -92,11 +92,14 @@ def _check_writable(path: str | None) -> None:
     """A result file that cannot be written is found out before the run, not after it."""
     if path is None or path == "-":
         return
+    new = not Path(path).exists()
     try:
         with Path(path).open("a"):
             pass
     except OSError as error:
         raise InputFault(f"the result cannot be written to {path}: {error.strerror}") from error
+    if new:
+        Path(path).unlink()
 
 
 def _transmitter(prepared: Prepared) -> RawTransmitter:
