@@ -30,7 +30,8 @@ class Memory:
     def write(self, seq: int, bits: int = 0) -> int:
         """Appends a record in the state that ``bits`` say; gives its position."""
         slot = np.zeros(1, SLOT)
-        slot["length"], slot["record"]["seq"] = RECORD.itemsize | bits, seq
+        slot["length"] = RECORD.itemsize | bits
+        slot["record"].view(RECORD)["seq"] = seq
         position = int(self.positions[1][0])
         for offset, byte in enumerate(slot.tobytes(), position):
             for mapping in (0, PAGE):
