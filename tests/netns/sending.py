@@ -17,6 +17,7 @@ from gryphon.lab.recording import Recording
 from gryphon.lab.servers import Nginx
 from gryphon.lab.topologies import TOPOLOGIES, Topology
 from gryphon.lab.waiting import until
+from gryphon.lab.wiring import HostName
 
 TOKEN = "the token of these tests"
 ENVIRONMENT = {**os.environ, "GRYPHON_TOKEN": TOKEN}
@@ -47,13 +48,13 @@ class Run:
         return json.loads(self.json.read_text())
 
 
-def start(lab: Lab, line: Sequence[str]) -> Run:
+def start(lab: Lab, line: Sequence[str], host: HostName = "sender") -> Run:
     """Start `gryphon` with these words and a result file."""
     output, result = lab.directory / "send.output", lab.directory / "send.json"
     result.unlink(missing_ok=True)
     with output.open("wb") as file:
         argv = [script("gryphon"), *line, "--json", str(result)]
-        child = lab.popen("sender", argv, stdout=file, stderr=file, environment=ENVIRONMENT)
+        child = lab.popen(host, argv, stdout=file, stderr=file, environment=ENVIRONMENT)
     return Run(lab, child, output, result)
 
 

@@ -100,3 +100,21 @@ def test_the_original_s_way_of_several_values_works(lab: Lab, nginx: Nginx, reco
         assert run.result["sessions"]["recorded"] == len(recording.sessions) + len(second.sessions)
         assert run.result["users"]["completed"] == 64
         assert ENVIRONMENT["GRYPHON_TOKEN"] not in run.text
+
+
+def test_two_intercepts_serve_one_run(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    """A server with two ways out is watched on both; here one way carries everything, and nothing counts twice."""
+    with intercepted(lab, "assistant") as (assistant, _), intercepted(lab, "target") as (target, _):
+        run = start(lab, options(recording, f"{target.intercept},{assistant.intercept}", 40))
+        assert run.finish() == 0, run.text
+        assert run.result["users"]["completed"] == 40
+        assert run.result["bytes"]["received"] == sum(request.sent for request in recording.replayed(40))
+
+
+def test_sender_and_server_may_be_one_host(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    """`-s tc:eth0` on the server itself: its packets go by way of lo, its answers would leave by eth0."""
+    lab.route_forged("sender")
+    run = start(lab, options(recording, "tc:eth0", 40), host="server")
+    assert run.finish() == 0, run.text
+    assert run.result["users"]["completed"] == 40
+    assert "gryphon" not in lab.run("server", ["tc", "filter", "show", "dev", "eth0", "egress"]).stdout
