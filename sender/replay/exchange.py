@@ -10,15 +10,14 @@ from typing import Any
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, entry_at, note, session_of
 from gryphon.sender.replay.measures import Counter, Histogram
-from gryphon.sender.replay.output import ACK, RST, emit, released, send
+from gryphon.sender.replay.output import all_sent, released, reset, send
 from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Mark, Phase
 from gryphon.sender.replay.script import End
 from gryphon.sender.replay.sequence import MASK, after, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 
-HALF_TURN = 31
-"""A deadline further ahead than 2^31 microseconds is reached in hops."""
-
+HOP_BITS = 30
+"""A deadline further ahead than 2^30 microseconds is reached in hops: at half a turn there is no before and after."""
 
 UNSURE_US = 2_000_000
 """Longer than Linux's first three retransmissions of a segment lost at the end of a flight (200 + 400 + 800 ms)."""
@@ -33,9 +32,9 @@ FIRST_FLIGHT = 10
 @inner
 def set_action(user: Any, now: int, at: int) -> None:
     """Set the script's next deadline, however far ahead."""
-    hops = max(at - now, 0) >> HALF_TURN
+    hops = max(at - now, 0) >> HOP_BITS
     user.hops = min(hops, 255)
-    user.act_at = max((at - (hops << HALF_TURN)) & MASK, 1)
+    user.act_at = max((at - (hops << HOP_BITS)) & MASK, 1)
 
 
 @inner
@@ -67,7 +66,7 @@ def leave(core: Core, user: Any) -> None:
     if not is_open(user):
         user.rto_at = 0
         user.act_at = 0
-        user.marks &= ~Mark.ACK_DUE & 0xFF
+        user.marks &= ~(Mark.ACK_DUE | Mark.HELD) & 0xFF
         user.phase = Phase.ENDED
         count(core, Counter.ACTIVE, -1)
 
@@ -157,13 +156,24 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
 
 @inner
 def _finish(core: Core, row: int, user: Any, now: int) -> None:
-    """The end entry's time has come: close as the recorded client did."""
+    """The end entry's time has come: close as the recorded client did, once everything has been sent."""
+    if not all_sent(core, row, user):
+        user.phase = Phase.UNSENT
+        set_action(user, now, now + core.timeout)
+        return
     complete(core, user)
     if session_of(core, row).end == End.CLIENT_RST:
-        emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
+        reset(core, row, user, now)
         end_connection(core, user)
     else:
         close(core, row, user, now)
+
+
+@inner
+def finish_unsent(core: Core, row: int, user: Any, now: int) -> None:
+    """Close after all, when what the windows held back has been sent."""
+    if user.phase == Phase.UNSENT and all_sent(core, row, user):
+        _finish(core, row, user, now)
 
 
 @inner
@@ -240,11 +250,20 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     waiting = _is_waiting(user)
     if waiting and entry.last and user.answer > 0:
         answered(core, row, user, now, at)
-    elif not waiting and entry.last:
+    elif not waiting and entry.last and all_sent(core, row, user):
         complete(core, user)
     fail(core, user, Counter.FAILED_EARLY_CLOSE)
     if user.state == State.CLOSE_WAIT:
         close(core, row, user, now)
+
+
+@inner
+def on_peer_reset(core: Core, row: int, user: Any) -> None:
+    """The server has reset: the recorded end when nothing else was to come, else a failure."""
+    if user.phase == Phase.PEER_CLOSE and all_sent(core, row, user):
+        complete(core, user)
+    fail(core, user, Counter.FAILED_RESET)
+    end_connection(core, user)
 
 
 @inner
@@ -255,13 +274,15 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     if user.phase == Phase.DUE:
         advance(core, row, user, now)
     elif settling and user.hole_start[0] != user.hole_end[0]:
-        set_action(user, now, now + _settle_time(user, entry))  # more has come, out of order
+        # more has come, out of order: the answer is not over, but its next byte may be awaited no longer than another's
+        user.phase = Phase.ANSWER
+        set_action(user, now, now + core.timeout)
     elif settling:
         answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(user, entry))
         advance(core, row, user, now)
     elif user.phase == Phase.PEER_CLOSE:
-        close(core, row, user, now)
+        _finish(core, row, user, now)
     else:
         time_out(core, user)  # a completed user stays completed
-        emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
+        reset(core, row, user, now)
         end_connection(core, user)

@@ -22,13 +22,16 @@ from gryphon.controller.record import Kind
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, counted, note, session_of, user_at
 from gryphon.sender.replay.exchange import (
+    HOP_BITS,
     advance,
     await_next,
     end_connection,
     fail,
+    finish_unsent,
     leave,
     on_bytes,
     on_peer_fin,
+    on_peer_reset,
     on_silence,
     set_action,
     time_out,
@@ -55,7 +58,7 @@ from gryphon.sender.replay.output import (
     send,
     send_again,
 )
-from gryphon.sender.replay.rows import RUNNING, Mark, Phase
+from gryphon.sender.replay.rows import RUNNING, UNSCALED, Mark, Phase
 from gryphon.sender.replay.sequence import MASK, after, instant, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
@@ -79,7 +82,7 @@ MINIMUM_MSS = 88
 """Linux refuses to go below (tcp_min_snd_mss, with room for options)."""
 
 SETTLED_SEGMENT = 1460
-"""A payload longer than this is more than one segment: acknowledged at once."""
+"""A payload longer than this, or than our MTU allows, is more than one segment: acknowledged at once."""
 
 
 @inner
@@ -104,7 +107,7 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     count(core, Counter.ACTIVE, 1)
     count(core, Counter.PEAK_ACTIVE, max(counted(core, Counter.ACTIVE) - counted(core, Counter.PEAK_ACTIVE), 0))
     note(core, Histogram.LATENESS, now - intended)
-    arm(core, row, user, now)
+    arm(core, row, user, now, core.tick)
 
 
 @inner
@@ -129,7 +132,7 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
         user.marks |= Mark.TIMESTAMPS
         user.ts_recent = record.tsval
     if both & OPTION_SCALE:
-        user.peer_scale = record.window_scale
+        user.peer_scale = record.window_scale | UNSCALED
     offered = record.mss if record.options & OPTION_MSS and record.mss > 0 else DEFAULT_MSS
     mss = min(offered, core.mtu - core.headers)
     user.mss = max(mss - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0), MINIMUM_MSS)
@@ -162,7 +165,6 @@ def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int
             fail(core, user, Counter.FAILED_REFUSED)
             end_connection(core, user)
     elif record["flags"] & SYN and ours:
-        # the window of a SYN is never scaled (RFC 7323, 2.2); Linux's first answers fit it all the same
         _open(core, row, user, record, now, at)
 
 
@@ -200,7 +202,7 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
     if user.marks & Mark.FIN_RELEASED and after(user.snd_una, origin) > released(core, row, user):
         move(user, Event.FIN_ACKED)
         leave(core, user)
-    elif user.phase == Phase.ANSWER:
+    elif user.phase == Phase.ANSWER or user.phase == Phase.UNSENT:
         set_action(user, now, now + core.timeout)
 
 
@@ -225,7 +227,7 @@ def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, 
     ahead = after(record.ack, user.snd_una)
     if ahead < 0:
         return True
-    reopened = record.window != user.window
+    reopened = bool(record.window != user.window or user.peer_scale & UNSCALED)
     if (
         ahead == 0
         and record.length == 0
@@ -235,11 +237,13 @@ def _on_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, 
     ):
         _count_duplicate(core, row, user, now)
     user.window = record.window
+    user.peer_scale &= ~UNSCALED & 0xFF
     if ahead > 0:
         _take_acknowledgement(core, row, user, record, now, at)
     if (ahead > 0 or reopened) and is_open(user):
-        if reopened and user.snd_nxt == user.snd_una:
+        if reopened and user.snd_max == user.snd_una:
             user.rto_at = 0  # the probe timer, if any: the window is open
+            user.retries = 0
         send(core, row, user, now)
     return True
 
@@ -289,13 +293,14 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
     if missing:
         _join_ranges(user)
     fresh = after(user.rcv_nxt, before)
-    at_once = missing or user.marks & Mark.ACK_DUE or record.length > SETTLED_SEGMENT
+    at_once = missing or user.marks & Mark.ACK_DUE or record.length > min(SETTLED_SEGMENT, core.mtu - core.headers)
     if not user.marks & Mark.ACK_DUE:
         user.marks |= Mark.ACK_DUE
         user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
     count(core, Counter.BYTES_RECEIVED, fresh)
     pushed = record["flags"] & PSH != 0 or user.rcv_nxt != end
-    on_bytes(core, row, user, now, at, fresh, int64(record.length), pushed)
+    if fresh > 0:
+        on_bytes(core, row, user, now, at, fresh, int64(record.length), pushed)
     if at_once and user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
 
@@ -317,10 +322,15 @@ def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     """RFC 5961, 3.2: exactly at RCV.NXT it ends the connection, elsewhere in the window it is challenged."""
     ahead = after(record.seq, user.rcv_nxt)
     if ahead == 0:
-        fail(core, user, Counter.FAILED_RESET)
-        end_connection(core, user)
+        on_peer_reset(core, row, user)
     elif 0 < ahead <= RECEIVE_WINDOW << 14:
         acknowledge(core, row, user, now)
+
+
+@inner
+def _receives(user: Any) -> bool:
+    """Whether data and a FIN may still come; after the server's FIN they are ignored (3.10.7.4, seventh and eighth)."""
+    return bool(State.ESTABLISHED <= user.state <= State.FIN_WAIT_2)
 
 
 @inner
@@ -338,15 +348,19 @@ def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at:
         user.ts_recent = record.tsval
     if not record["flags"] & ACK or not _on_acknowledgement(core, row, user, record, now, at):
         return
-    if record.length > 0 and is_open(user):
+    if not _receives(user):
+        return
+    if record.length > 0:
         _on_data(core, row, user, record, now, at)
-    fin_at = plus(record.seq, record.length)
-    if record["flags"] & FIN and is_open(user) and fin_at == user.rcv_nxt:
-        _on_fin(core, row, user, now, at)
+    if record["flags"] & FIN and _receives(user):
+        if plus(record.seq, record.length) == user.rcv_nxt:
+            _on_fin(core, row, user, now, at)
+        elif record.length == 0:
+            acknowledge(core, row, user, now)  # out of order, like data (RFC 5681, 4.2)
 
 
 @inner
-def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
+def _on_icmp(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     """RFC 5927, 5.2 and 6: an error about a SYN ends the attempt; "too big" lowers the MSS; others are soft."""
     too_big = (record.version == 4 and record.icmp_type == 3 and record.icmp_code == 4) or (
         record.version == 6 and record.icmp_type == 2
@@ -358,7 +372,7 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any) -> None:
         if MINIMUM_MSS <= fits < user.mss:
             user.mss = fits
             user.snd_nxt = user.snd_una
-            user.rto_at = 1  # long past: resend at once, cut anew
+            user.rto_at = instant(now, 0)  # resend at once, cut anew
     elif user.state == State.SYN_SENT:
         fail(core, user, Counter.FAILED_UNREACHABLE)
         end_connection(core, user)
@@ -372,7 +386,7 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     user.marks &= ~Mark.REFUSED & 0xFF
     if record.kind == Kind.ICMP:
         if is_open(user):
-            _on_icmp(core, row, user, record)
+            _on_icmp(core, row, user, record, now)
     elif record.kind != Kind.TCP:
         return
     elif user.state == State.SYN_SENT:
@@ -384,7 +398,18 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
             acknowledge(core, row, user, now)
     elif not record["flags"] & RST and record["flags"] & ACK:
         emit(core, row, user, now, RST, record.ack, 0, 0)  # CLOSED answers with a reset (3.10.7.1)
-    arm(core, row, user, now)
+    finish_unsent(core, row, user, now)
+    arm(core, row, user, now, core.tick)
+
+
+@inner
+def _probe(core: Core, row: int, user: Any, now: int) -> None:
+    """Nothing is outstanding and something is held back: ask for the window (3.8.6.1); its wait is no round trip."""
+    user.marks &= ~Mark.TIMING & 0xFF
+    send(core, row, user, now)
+    if user.snd_max == user.snd_una:
+        emit(core, row, user, now, ACK, plus(user.snd_una, -1), 0, 0)
+        user.rto_at = instant(now, rto(user))
 
 
 @inner
@@ -410,9 +435,10 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
         user.marks &= ~(Mark.RECOVERY | Mark.TIMING) & 0xFF
         user.snd_nxt = user.snd_una
         send(core, row, user, now)
+        if user.snd_nxt == user.snd_una:
+            send_again(core, row, user, now)  # a window that has shrunk to nothing is probed by the data (3.8.6)
     else:
-        emit(core, row, user, now, ACK, plus(user.snd_una, -1), 0, 0)
-        user.rto_at = instant(now, rto(user))
+        _probe(core, row, user, now)
 
 
 @inner
@@ -424,14 +450,16 @@ def on_timer(core: Core, row: int, now: int) -> None:
     if user.act_at != 0 and after(now, user.act_at) >= 0:
         if user.hops > 0:
             user.hops -= 1
-            user.act_at = plus(user.act_at, 1 << 31)
+            user.act_at = plus(user.act_at, 1 << HOP_BITS)
         else:
             on_silence(core, row, user, now)
-    if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) <= 0:
+    if user.marks & Mark.HELD:
+        user.marks &= ~Mark.HELD & 0xFF
         send(core, row, user, now)
-        if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) < 0:
-            acknowledge(core, row, user, now)
-    arm(core, row, user, now)
+    if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) <= 0:
+        acknowledge(core, row, user, now)
+    finish_unsent(core, row, user, now)
+    arm(core, row, user, now, core.tick + 1)
 
 
 @inner
@@ -441,8 +469,11 @@ def _ticks_to_ack(user: Any, now: int) -> int:
 
 
 @inner
-def arm(core: Core, row: int, user: Any, now: int) -> None:
-    """Link the row into the wheel at its earliest deadline."""
+def arm(core: Core, row: int, user: Any, now: int, soonest: int) -> None:
+    """Link the row into the wheel at its earliest deadline; never into the slot being served, which would not end.
+
+    ``soonest`` is the first tick that may be taken.
+    """
     far = 1 << 31
     ahead = far
     if user.rto_at != 0:
@@ -451,8 +482,10 @@ def arm(core: Core, row: int, user: Any, now: int) -> None:
         ahead = min(ahead, after(user.act_at, now))
     if user.marks & Mark.ACK_DUE:
         ahead = min(ahead, _ticks_to_ack(user, now) << TICK_SHIFT)
+    if user.marks & Mark.HELD:
+        ahead = min(ahead, 0)
     if ahead != far:
-        link(core, row, tick_of((now + ahead) & MASK))
+        link(core, row, tick_of((now + ahead) & MASK), soonest)
 
 
 @inner

@@ -10,9 +10,8 @@ from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.addresses import locate
 from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
 from gryphon.sender.replay.measures import Counter
-from gryphon.sender.replay.rows import Mark
+from gryphon.sender.replay.rows import UNSCALED, Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
-from gryphon.sender.replay.wheel import TICK_SHIFT
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 OPTION_MSS, OPTION_SCALE, OPTION_TIMESTAMP = 1, 2, 8
@@ -58,6 +57,12 @@ def released(core: Core, row: int, user: Any) -> int:
     if user.message == session.first:
         return 0
     return int64(entry_at(core.entries, user.message - 1).stream_end)
+
+
+@inner
+def all_sent(core: Core, row: int, user: Any) -> bool:
+    """Whether every released byte has left at least once."""
+    return bool(after(user.snd_max, initial_seq(core, row, user)) > released(core, row, user))
 
 
 @inner
@@ -109,28 +114,23 @@ def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
 
 @inner
 def acknowledge(core: Core, row: int, user: Any, now: int) -> None:
-    """Send an acknowledgement now."""
-    emit(core, row, user, now, ACK, user.snd_nxt, 0, 0)
+    """Send an acknowledgement now, at the highest number sent: a lower one would lie before the server's window."""
+    emit(core, row, user, now, ACK, user.snd_max, 0, 0)
 
 
 @inner
 def reset(core: Core, row: int, user: Any, now: int) -> None:
-    """Send a reset that the server must accept (RFC 9293, 3.10.7.4: SEG.SEQ = RCV.NXT of the server)."""
-    emit(core, row, user, now, RST | ACK, user.snd_nxt, 0, 0)
-
-
-@inner
-def later(user: Any, now: int) -> None:
-    """The batch is full: come back to this user with the next one."""
-    user.marks |= Mark.ACK_DUE
-    user.ack_tick = (now >> TICK_SHIFT) & 0xFFFF
+    """Send a reset at the server's RCV.NXT; after a loss it lies in the window and is challenged (RFC 5961, 3.2)."""
+    emit(core, row, user, now, RST | ACK, user.snd_max, 0, 0)
 
 
 @inner
 def _usable(user: Any) -> int:
     """Bytes that the server's window and the congestion window still allow."""
     flight = int64(after(user.snd_nxt, user.snd_una))
-    window = int64(user.window) << int64(user.peer_scale)
+    window = int64(user.window)
+    if not user.peer_scale & UNSCALED:
+        window <<= int64(user.peer_scale)
     return min(window, int64(user.cwnd) * int64(user.mss)) - flight
 
 
@@ -170,7 +170,7 @@ def send(core: Core, row: int, user: Any, now: int) -> None:
             length = usable
         held = held or (user.marks & Mark.RECOVERY and after(user.snd_nxt, user.snd_max) >= 0)
         if not held and room(core) <= 0:
-            later(user, now)
+            user.marks |= Mark.HELD
             held = True
         if not held:
             _segment(core, row, user, now, offset, length, end)
@@ -197,6 +197,8 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
         _segment(core, row, user, now, offset, min(end - offset, user.mss), end)
     elif user.marks & Mark.FIN_RELEASED:
         emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
-        count(core, Counter.RETRANSMITTED, 1)
-    user.snd_nxt = highest
+        user.snd_nxt = plus(user.snd_nxt, 1)
+        _advance_max(core, user, 0)
+    if after(highest, user.snd_nxt) > 0:
+        user.snd_nxt = highest
     user.rto_at = instant(now, rto(user))

@@ -16,10 +16,10 @@ USER = np.dtype(
         ("phase", "u1"),  # Phase: what the script waits for
         ("marks", "u1"),  # Mark bits
         ("outcome", "u1"),  # RUNNING, COMPLETED or FAILED + a reason's place among the failures
-        ("peer_scale", "u1"),  # window scale of the server (RFC 7323)
+        ("peer_scale", "u1"),  # window scale of the server (RFC 7323), plus UNSCALED
         ("retries", "u1"),  # retransmissions of what is unacknowledged, in a row
         ("duplicates", "u1"),  # duplicate acknowledgements in a row
-        ("hops", "u1"),  # half-turns of the 32-bit clock still to pass before act_at counts
+        ("hops", "u1"),  # quarter-turns of the 32-bit clock still to pass before act_at counts
         ("loop", "u2"),  # how often this user has come back
         ("mss", "u2"),  # payload bytes per segment
         ("cwnd", "u2"),  # congestion window, segments (RFC 5681)
@@ -62,8 +62,9 @@ class Phase(enum.IntEnum):
     UNSURE = 3  # the same, where silence may mean a loss
     STALLED = 4  # the same, where it surely does
     PEER_CLOSE = 5  # the server, which closed first in the recording; act_at is the end of patience
-    CLOSING = 6  # the connection's end after our FIN; act_at is the end of patience
-    ENDED = 7  # nothing
+    UNSENT = 6  # the windows, before it closes: not everything has been sent; act_at is the time-out
+    CLOSING = 7  # the connection's end after our FIN; act_at is the end of patience
+    ENDED = 8  # nothing
 
 
 class Mark(enum.IntEnum):
@@ -76,7 +77,11 @@ class Mark(enum.IntEnum):
     FIN_RELEASED = 16  # our FIN follows the released bytes
     FIRST_BYTE = 32  # the answer has begun
     REFUSED = 64  # this host refused to send the user's last packets
+    HELD = 128  # a full batch held something back
 
+
+UNSCALED = 0x80
+"""Beside ``peer_scale``: the window is still that of the SYN-ACK, which is never scaled (RFC 7323, 2.2)."""
 
 RUNNING = 0
 COMPLETED = 1

@@ -55,13 +55,13 @@ def unlink(core: Core, row: int) -> None:
 
 
 @inner
-def link(core: Core, row: int, tick: int) -> None:
+def link(core: Core, row: int, tick: int, soonest: int) -> None:
     """Put a row into the slot of a tick, unless it already stands in an earlier one.
 
-    A tick that has passed counts as the cursor's own; one beyond the wheel's turn as the turn's last.
+    A tick before ``soonest``, the cursor's own or the next, counts as that; one beyond the wheel's turn as its last.
     """
     user = user_at(core.users, row)
-    ahead = min(max(ticks_until(tick, core.tick), 0), SLOTS - 1)
+    ahead = min(max(ticks_until(tick, core.tick), soonest - core.tick), SLOTS - 1)
     if user.tick != 0:
         if ticks_until(int64(user.tick) - 1, core.tick) <= ahead:
             return
