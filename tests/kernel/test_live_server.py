@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from ipaddress import ip_address, ip_network
 
@@ -92,9 +93,10 @@ def test_two_megabytes_of_super_segments_are_taken_byte_by_byte_without_a_stall(
             connection, who = listener.accept()
             with connection:
                 assert who == (USER, USER_PORT)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * SIZE)
-                connection.sendall(bytes(SIZE))
+                sending = threading.Thread(target=connection.sendall, args=(bytes(SIZE),))
+                sending.start()
                 user.take(SIZE)
+                sending.join()
                 user.reset()
             assert sum(user.received) == SIZE
             assert max(user.received) > 1460, "super-segments are one record each"
