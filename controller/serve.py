@@ -1,7 +1,7 @@
 """The intercept's server: drains the ring, hands each sender its records, keeps leases while senders live.
 
-One thread, one selector. Idle it sleeps in epoll and the kernel wakes it at the next record; while records come it
-reads the ring three times a millisecond, so that a batch leaves within one.
+One thread, one selector. Idle, or while records are rare, it sleeps in epoll and the kernel wakes it at the next one,
+which leaves at once; while they are dense it reads the ring three times a millisecond, and a batch leaves within one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ _POLL_S = 0.0003
 """Of the millisecond within which a batch leaves; the timer's slack and the sending take their part of the rest."""
 _POLLS_BEFORE_SLEEP = 3
 """Empty polls in a row before the loop asks the kernel to wake it."""
+_DENSE_NS = 200_000
+"""Records that follow each other within this are dense: a wake-up for each would cost more than polling."""
+_DENSE_BATCH = 8
+"""So are this many at once."""
 _WATCH_S = 5.0
 
 
@@ -49,6 +53,7 @@ class Server:
         self._watch = watch
         self._watched = time.monotonic_ns()
         self._quiet = _POLLS_BEFORE_SLEEP
+        self._drained = 0  # when there last were records
         self._stops = 0
         self._stopping = False
         self._selector = selectors.DefaultSelector()
@@ -121,11 +126,14 @@ class Server:
 
     def _drain(self) -> None:
         records = self._ring.read()
-        if len(records):
-            self._quiet = 0
-            self._connections.distribute(records)
-        else:
+        if len(records) == 0:
             self._quiet += 1
+            return
+        self._connections.distribute(records)
+        now = time.monotonic_ns()
+        dense = len(records) >= _DENSE_BATCH or now - self._drained < _DENSE_NS
+        self._quiet = 0 if dense else _POLLS_BEFORE_SLEEP
+        self._drained = now
 
     def _tick(self, now: int) -> None:
         self._connections.tick(now)
