@@ -360,6 +360,14 @@ def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at:
 
 
 @inner
+def _is_unreachable(record: Any) -> bool:
+    """ICMP unreachable or time exceeded (RFC 1122, 4.2.3.9); a quench or a redirect ends nothing."""
+    if record.version == 4:
+        return bool(record.icmp_type == 3 or record.icmp_type == 11)
+    return bool(record.icmp_type == 1 or record.icmp_type == 3)
+
+
+@inner
 def _on_icmp(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     """RFC 5927, 5.2 and 6: an error about a SYN ends the attempt; "too big" lowers the MSS; others are soft."""
     too_big = (record.version == 4 and record.icmp_type == 3 and record.icmp_code == 4) or (
@@ -373,7 +381,7 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any, now: int) -> None:
             user.mss = fits
             user.snd_nxt = user.snd_una
             user.rto_at = instant(now, 0)  # resend at once, cut anew
-    elif user.state == State.SYN_SENT:
+    elif user.state == State.SYN_SENT and _is_unreachable(record):
         fail(core, user, Counter.FAILED_UNREACHABLE)
         end_connection(core, user)
 
