@@ -191,7 +191,7 @@ class Engine:
 
     def note_refused(self, rows: npt.NDArray[np.uint32]) -> None:
         """This host refused to send packets of these users: should they time out, it is not the server's fault."""
-        self._users["marks"][rows] |= Mark.REFUSED
+        self._users["marks"][rows] |= np.uint8(Mark.REFUSED)
 
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""
