@@ -1,0 +1,108 @@
+"""The options of ``gryphon send``: bounds, files and speeds, each wrong one with its sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gryphon.controller.errors import InputFault
+from gryphon.sender.options import SendOptions, check, parse_files, parse_speed
+
+GOOD: dict[str, Any] = {
+    "users": 1000,
+    "rate": 1000.0,
+    "timeout_s": 75.0,
+    "mode": 0,
+    "seed": 0,
+    "mtu": 1500,
+    "port": 36524,
+    "speed": 1.0,
+}
+
+
+def _options(**changes: Any) -> SendOptions:
+    values = {field.name: "x" for field in dataclasses.fields(SendOptions)} | GOOD | changes
+    return SendOptions(**values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"users": 1},
+        {"users": 1 << 30},
+        {"rate": 0.001},
+        {"timeout_s": 86_400.0},
+        {"mode": 1},
+        {"seed": 1 << 40},
+        {"mtu": 576},
+        {"mtu": 65535},
+        {"port": 1},
+        {"port": 65535},
+    ],
+)
+def test_what_lies_in_its_bounds_passes(changes: dict[str, Any]) -> None:
+    check(_options(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"users": 0}, "-u 0"),
+        ({"users": -5}, "-u -5"),
+        ({"users": (1 << 30) + 1}, "-u "),
+        ({"rate": 0.0}, "-i 0"),
+        ({"rate": -1.0}, "-i -1"),
+        ({"rate": math.nan}, "-i nan"),
+        ({"rate": math.inf}, "-i inf"),
+        ({"timeout_s": 0.0}, "-t 0"),
+        ({"timeout_s": 90_000.0}, "-t 90000"),
+        ({"timeout_s": math.nan}, "-t nan"),
+        ({"mode": 2}, "-m 2"),
+        ({"seed": -1}, "-e -1"),
+        ({"mtu": 575}, "-M 575"),
+        ({"mtu": 65536}, "-M 65536"),
+        ({"port": 0}, "-p 0"),
+        ({"port": 65536}, "-p 65536"),
+    ],
+)
+def test_what_does_not_is_refused_in_one_sentence_that_names_the_option(changes: dict[str, Any], option: str) -> None:
+    with pytest.raises(InputFault) as caught:
+        check(_options(**changes))
+    assert str(caught.value).startswith(option)
+    assert caught.value.status == 2
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "speed"), [("2", 2.0), ("0.5", 0.5), ("1e3", 1000.0), ("max", math.inf)])
+def test_a_speed_is_a_positive_number_or_max(text: str, speed: float) -> None:
+    assert parse_speed(text) == speed
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "fast", "inf", "nan", "MAX"])
+def test_another_speed_is_refused(text: str) -> None:
+    with pytest.raises(InputFault, match="-a "):
+        parse_speed(text)
+
+
+def test_files_are_listed_and_patterns_expanded_in_order(tmp_path: Path) -> None:
+    for name in ("b.pcap", "a.pcap", "[1].pcap"):
+        (tmp_path / name).touch()
+    assert parse_files(f"{tmp_path}/?.pcap, {tmp_path}/[1].pcap") == (
+        f"{tmp_path}/a.pcap",
+        f"{tmp_path}/b.pcap",
+        f"{tmp_path}/[1].pcap",
+    )
+
+
+def test_a_file_that_is_not_there_keeps_its_name_for_the_sentence() -> None:
+    assert parse_files("./nothing-*.pcap") == ("./nothing-*.pcap",)
+
+
+def test_no_file_is_refused() -> None:
+    with pytest.raises(InputFault, match="-f"):
+        parse_files(" , ")
