@@ -170,4 +170,4 @@ def _table(found: list[Latencies]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.in_order(main))

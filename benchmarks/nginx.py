@@ -246,4 +246,4 @@ def _report(cases: list[Case], options: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.in_order(main))

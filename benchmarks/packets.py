@@ -126,4 +126,4 @@ def _figures(run: dict[str, Any], small: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.in_order(main))
