@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,13 @@ ALL = (1 << 12) | (1 << 38) | (1 << 39)
 
 
 @pytest.fixture(autouse=True)
-def _no_bcc_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "bcc", raising=False)
+def _no_bcc_yet() -> Iterator[None]:
+    """Neither finds a bcc that another test has imported, nor leaves it the one made up here."""
+    before = sys.modules.pop("bcc", None)
+    yield
+    sys.modules.pop("bcc", None)
+    if before is not None:
+        sys.modules["bcc"] = before
 
 
 def package(folder: Path, text: str) -> Path:
