@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 SLICE_RECORDS = 4096
 """Records of one step: bounded, so that timers and new sessions are served in between."""
 
-SHORTEST_SLEEP_NS = 60_000
-"""Below that a sleep costs more than it saves."""
+SHORTEST_SLEEP_NS = 100_000
+"""A deadline nearer than that is met that much late: looking again and again costs more than it is worth."""
+
+TURN_NS = 300_000
+"""Under load a turn takes at least this long: what has gathered meanwhile is served at the price of one turn."""
+
+DENSE_PACKETS = 4
+"""So many packets in one turn are load; so are two turns with packets within TURN_NS."""
 
 TICK_NS = 1_000_000_000
 """The meter is called once a second."""
@@ -71,6 +77,7 @@ class Loop:
         self._intercepts = intercepts
         self._meter = meter
         self._stop = stop
+        self._busy_ns = 0  # when the last turn with something to do began
         self.lost: GrantLost | None = None
         self.ended_ns = 0
 
@@ -99,22 +106,35 @@ class Loop:
     def _turn(self) -> int:
         """One round; the time it began."""
         records = self._intercepts.read()
-        now = time.monotonic_ns()
-        busy = len(records) > 0
+        begun = now = time.monotonic_ns()
+        events = len(records)
         while True:
             packets = self._engine.step(now, records[:SLICE_RECORDS])
             records = records[self._engine.consumed :]
+            events += len(packets)
             if len(packets):
-                busy = True
                 self._send(packets)
             if len(records) == 0:
                 break
             now = time.monotonic_ns()
-        if not busy:
-            idle = self._engine.idle_ns(time.monotonic_ns())
-            if idle > SHORTEST_SLEEP_NS:
-                self._intercepts.wait((idle - SHORTEST_SLEEP_NS // 2) / 1e9)
+        if events == 0:
+            self._wait_for_work()
+        else:
+            self._gather(begun, events)
         return now
+
+    def _wait_for_work(self) -> None:
+        """Nothing was to do: sleep until the next deadline or record."""
+        idle = self._engine.idle_ns(time.monotonic_ns())
+        self._intercepts.wait(max(idle, SHORTEST_SLEEP_NS) / 1e9)
+
+    def _gather(self, begun: int, events: int) -> None:
+        """Under load, let work gather for the rest of the turn; alone, an event is answered at once."""
+        dense = events >= DENSE_PACKETS or begun - self._busy_ns < TURN_NS
+        self._busy_ns = begun
+        left = begun + TURN_NS - time.monotonic_ns()
+        if dense and left > 0:
+            time.sleep(left / 1e9)
 
     def _send(self, packets: Packets) -> None:
         """Offer the batch until all of it is taken; back-pressure slows the whole run down."""
