@@ -73,10 +73,13 @@ class Connections:
                 self._flush(peer)
 
     def tick(self, now: int) -> None:
-        """Drop who has been silent for too long."""
+        """Drop who has been silent for too long; a sender is told, in case it only stood still."""
         for peer in [peer for peer in self._peers if peer.deadline <= now]:
-            silent = self._limits.lease_s if peer.lease is not None else self._limits.handshake_s
-            self._drop(peer, f"nothing heard for {silent:g} s")
+            if peer.lease is not None:
+                self._desk.expel(peer, f"nothing heard for {self._limits.lease_s:g} s")
+                self._flush(peer)
+            else:
+                self._drop(peer, f"nothing heard for {self._limits.handshake_s:g} s")
 
     def deadline(self) -> int:
         """When ``tick`` has something to do at the earliest, CLOCK_MONOTONIC nanoseconds."""

@@ -127,6 +127,18 @@ def demo(
     raise typer.Exit(run_demo(users=users, keep=keep, remove=remove))
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that says once when it cannot be written, and goes on."""
+
+    _silent = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called by ``emit`` instead of raising."""
+        if not self._silent:
+            self._silent = True
+            print(f"gryphon: the log {self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr)
+
+
 def _log_to(path: Path) -> None:
     """One line per event into the log file; warnings also to the terminal."""
     root = logging.getLogger()
@@ -136,7 +148,7 @@ def _log_to(path: Path) -> None:
     screen.setFormatter(logging.Formatter("gryphon: %(message)s"))
     root.addHandler(screen)
     try:
-        handler = logging.FileHandler(path)
+        handler = _LogFile(path)
     except OSError as error:
         raise InputFault(f"cannot write the log {path}: {error.strerror}; name another with -l") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

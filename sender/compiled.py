@@ -23,10 +23,14 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _digest(package: Path) -> str:
-    """Digest of every source file of a package: its kernels may inline each other, but none of another package."""
-    digest = hashlib.blake2b(digest_size=8)
+    """Digest of every source file of a package: its kernels may inline each other, but none of another package.
+
+    numba knows a kernel again by its file's path and time of change: those are in the digest, too, so that a cache
+    that was filled for another checkout of the same source is not taken for this one's.
+    """
+    digest = hashlib.blake2b(str(package.resolve()).encode(), digest_size=8)
     for source in sorted(package.glob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
+        digest.update(f"{source.name} {source.stat().st_mtime_ns} ".encode() + source.read_bytes())
     return f"{package.name}-{digest.hexdigest()}"
 
 
@@ -53,7 +57,7 @@ def cache_directory(package: Path) -> Path | None:
         return None
 
 
-def forget_old_caches(package: Path, keep: int = 2) -> None:
+def forget_old_caches(package: Path, keep: int = 4) -> None:
     """Remove the caches of earlier versions of a package's source, but for the newest."""
     directory = cache_directory(package)
     if directory is None:

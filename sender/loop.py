@@ -34,14 +34,19 @@ TICK_NS = 1_000_000_000
 
 
 class Stop:
-    """SIGINT and SIGTERM as a flag; the second one does not wait for the open connections' resets."""
+    """SIGINT, SIGTERM and SIGHUP as a flag; the second one does not wait for the open connections' resets.
+
+    A SIGHUP that is ignored (nohup) stays ignored.
+    """
 
     def __init__(self) -> None:
         self.signals = 0
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Stop:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._count)
         return self
 

@@ -67,7 +67,7 @@ class Meter:
             self._warned = True
             self._progress.finish()
             log.warning(
-                "packets leave, but for %.0f s no answer has reached the intercept: is the server up, and do its "
-                "routes lead the forged range past the intercept?",
+                "packets leave, but for %.0f s no answer has reached the intercept: is the server up, do its routes "
+                "lead the forged range past the intercept, and does no other intercept still drop them (--linger)?",
                 silent,
             )

@@ -120,7 +120,7 @@ def check_pool(pool: Pool, users: int, taken: Iterable[tuple[IPAddress, str]]) -
         listed = ", ".join(str(network) for network in pool.networks)
         raise InputFault(
             f"{users:,} users do not fit into the forged range {listed}: it holds {capacity:,} "
-            f"({pool.addresses:,} addresses x {PORTS:,} ports); widen -c"
+            f"({pool.addresses:,} address{'' if pool.addresses == 1 else 'es'} x {PORTS:,} ports); widen -c"
         )
     for address, owner in taken:
         for network in pool.networks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import sys
 import time
@@ -31,6 +32,7 @@ from gryphon.sender.results.verdict import Ending
 from gryphon.sender.transfers import Transfers, parse_transfers
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.raw import RawTransmitter
+from gryphon.sender.transmit.sockets import open_raw
 from gryphon.sender.warm import warm_up
 
 log = logging.getLogger("gryphon")
@@ -80,6 +82,8 @@ def _prepare(options: SendOptions) -> Prepared:
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
     check_pool(pool, options.users, taken_addresses(transfers.services))
+    # before seconds of compiling: whether packets may be sent at all
+    open_raw(transfers.version).close()
     warm_up()
     recording = load(list(options.files), list(transfers.targets))
     script = compile_script(recording, transfers.targets, options.speed)
@@ -209,8 +213,22 @@ def _facts(
 
 def _report(result: Result, json: str | None, ending: Ending, notes: list[str]) -> int:
     """Summary to the terminal, JSON where it was asked for; the exit status."""
-    print(summarize(result.document, notes), end="", file=sys.stderr if json == "-" else sys.stdout)
-    if json is not None:
+    if json not in (None, "-"):
         result.write(json)
+    try:
+        print(summarize(result.document, notes), end="", file=sys.stderr if json == "-" else sys.stdout, flush=True)
+        if json == "-":
+            result.write(json)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()  # the reader has seen enough: the run's own status counts
+    except OSError as error:
+        _discard_output()
+        raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
     log.info("ended: %s, exit status %d", ending.value, result.exit_status)
     return result.exit_status
+
+
+def _discard_output() -> None:
+    """Let Python's own flush at the end of the process meet nobody."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

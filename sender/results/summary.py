@@ -24,7 +24,8 @@ def summarize(document: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
 def _head(document: Mapping[str, Any]) -> Iterator[str]:
     sessions = document["sessions"]
     yield f"gryphon {document['version']}, {document['duration_s']:,.1f} s, from {document['started']}"
-    text = f"{number(sessions['recorded'])} sessions recorded, {number(sessions['replayable'])} replayable"
+    plural = "" if sessions["recorded"] == 1 else "s"
+    text = f"{number(sessions['recorded'])} session{plural} recorded, {number(sessions['replayable'])} replayable"
     rejected = ", ".join(f"{count} {reason}" for reason, count in sessions["rejected"].items() if count)
     yield f"{text}, rejected: {rejected}" if rejected else text
 
