@@ -102,11 +102,6 @@ def info(descriptor: int, size: int) -> bytes:
     return buffer.raw
 
 
-def program_id(descriptor: int) -> int:
-    """Tells the kernel's number of a program."""
-    return int(struct.unpack("=II", info(descriptor, 8))[1])
-
-
 def program_name(number: int) -> str:
     """Tells a program's name by its number, empty when it has none or may not be seen."""
     try:

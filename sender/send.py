@@ -66,14 +66,15 @@ def run_send(options: SendOptions) -> int:
     prepared = _prepare(options)
     with closing(_transmitter(prepared)) as transmitter:
         services, networks = prepared.transfers.services, prepared.pool.networks
-        intercepts = open_intercepts(places, token.value if token else None, services, networks, options.xdp_mode)
-        ending, facts, notes = _replay(prepared, transmitter, intercepts)
+        # left early, by a fault before the first packet or in the middle, every grant still ends
+        with open_intercepts(places, token.value if token else None, services, networks, options.xdp_mode) as opened:
+            ending, facts, notes = _replay(prepared, transmitter, opened)
     result = build_result(facts, thresholds)
     return _report(result, options.json, ending, notes)
 
 
 def _prepare(options: SendOptions) -> Prepared:
-    """Everything that needs no privileges."""
+    """Everything before anybody else hears of the run: wrong input, missing permission, compiling, loading."""
     transfers = parse_transfers(options.transfer)
     pool = parse_pool(options.clients)
     if pool.version != transfers.version:

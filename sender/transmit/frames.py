@@ -36,7 +36,6 @@ _TIMESTAMP = int(Option.TIMESTAMP)
 _LITTLE = sys.byteorder == "little"
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
-_NOP = 1  # option kinds of RFC 9293, 3.2
 _TTL = 64  # Linux's net.ipv4.ip_default_ttl, and hop limit
 
 
