@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.sender.capture import judge, stream
 from gryphon.sender.capture import messages as turns
-from gryphon.sender.capture import stream
+from gryphon.sender.capture.arena import Arena
 from gryphon.sender.capture.columns import Array
 from gryphon.sender.capture.files import forget
 from gryphon.sender.capture.packets import Packets
-from gryphon.sender.capture.recording import MESSAGE, SESSION
+from gryphon.sender.capture.recording import CONNECTION, HEAD, MESSAGE, SESSION, Rules, Verdict
 from gryphon.sender.capture.sessions import Order
 
 _BATCH = 1 << 18
@@ -20,91 +21,166 @@ _BATCH = 1 << 18
 
 
 @dataclass(frozen=True)
-class Sessions:
+class Built:
     """The columns of a recording; see there."""
 
+    connections: Array
     sessions: Array
     messages: Array
     payload: npt.NDArray[np.uint8]
 
 
-def build(packets: Packets, order: Order, connections: Array, rejected: dict[str, int], within: int) -> Sessions:
-    """The replayable ones of the CONNECTION rows, in their order; counts the others in ``rejected`` by reason."""
-    session_parts, message_parts = [np.zeros(0, SESSION)], [np.zeros(0, MESSAGE)]
-    payload_parts = [np.zeros(0, np.uint8)]
-    used = messages = 0
-    for batch in _batches(connections):
-        pieces, bursts, facts = _follow(packets.segments, order, batch)
-        for index, reason in enumerate(stream.VERDICTS[1:], 1):
-            rejected[reason] += int(np.count_nonzero(facts["verdict"] == index))
-        good = facts["verdict"] == 0
-        pieces = pieces[np.repeat(good, facts["pieces"])]
-        bursts = bursts[np.repeat(good, facts["bursts"])]
-        facts, batch = facts[good], batch[good]
-        part, counts = _divide(packets.segments, order, pieces, bursts, facts, within)
-        rows = _session_rows(packets, batch, facts, counts)
-        rows["payload"] = used + np.cumsum(facts["length"]) - facts["length"]
-        rows["first_message"] = messages + np.cumsum(counts + 1) - (counts + 1)
-        session_parts.append(rows)
-        message_parts.append(part)
-        payload_parts.append(_payload(packets, pieces))
-        used += len(payload_parts[-1])
-        messages += len(part)
-    return Sessions(np.concatenate(session_parts), np.concatenate(message_parts), np.concatenate(payload_parts))
+@dataclass(frozen=True)
+class _Followed:
+    """The rows of ``stream.follow`` for a batch of connections; pieces and bursts stand one after the other."""
+
+    runs: Array
+    pieces: Array
+    bursts: Array
+    facts: Array
+
+    def only(self, good: npt.NDArray[np.bool_]) -> _Followed:
+        """Of these connections alone."""
+        if good.all():
+            return self
+        pieces = self.pieces[np.repeat(good, self.facts["pieces"])]
+        bursts = self.bursts[np.repeat(good, self.facts["bursts"])]
+        return _Followed(self.runs[good], pieces, bursts, self.facts[good])
 
 
-def _batches(connections: Array) -> list[Array]:
-    """Runs of connections with about _BATCH packets each, at least one connection."""
-    if len(connections) == 0:
-        return []
-    behind = np.cumsum(connections["last"] - connections["first"])
+def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
+    """A CONNECTION row for each RUN row, in their order, and the sessions of those that are replayable."""
+    connections = _connections(packets, runs)
+    sessions, messages, payload = Arena(SESSION), Arena(MESSAGE), Arena(np.uint8)
+    for numbers in _batches(runs):
+        followed = _follow(packets.segments, order, runs[numbers])
+        verdicts = followed.facts["verdict"]
+        if rules.keep_silent:
+            verdicts[verdicts == Verdict.NO_CLIENT_DATA] = Verdict.REPLAYABLE
+        chosen, part, counts = _divide(packets, order, followed, rules)
+        rows = _sessions(packets, chosen, counts)
+        rows["payload"] = len(payload) + np.cumsum(chosen.facts["length"]) - chosen.facts["length"]
+        rows["first_message"] = len(messages) + np.cumsum(counts + 1) - (counts + 1)
+        rows["connection"] = numbers[verdicts == Verdict.REPLAYABLE]
+        bytes_ = payload.extend(int(chosen.facts["length"].sum()))
+        _gather(packets, chosen.pieces, bytes_)
+        described = _described(packets, order, followed, connections[numbers])
+        described["session"][verdicts == Verdict.REPLAYABLE] = len(sessions) + np.arange(len(rows))
+        described["differing"][verdicts == Verdict.REPLAYABLE] = _differing(packets, order, chosen, bytes_)
+        connections[numbers] = described
+        sessions.append(rows)
+        messages.append(part)
+    return Built(connections, sessions.rows(), messages.rows(), payload.rows())
+
+
+def _batches(runs: Array) -> list[npt.NDArray[np.int64]]:
+    """Indexes of the connections that began in the capture, in runs of about _BATCH packets, at least one."""
+    begun = np.flatnonzero(runs["known"] == 2)
+    behind = np.cumsum((runs["last"] - runs["first"])[begun])
     borders = np.flatnonzero(np.diff(behind // _BATCH)) + 1
-    return [part for part in np.split(connections, borders) if len(part)]
+    return [part for part in np.split(begun, borders) if len(part)]
 
 
-def _follow(segments: Array, order: Order, batch: Array) -> tuple[Array, Array, Array]:
-    room = int((batch["last"] - batch["first"]).sum())
-    pieces, bursts = np.empty(2 * room, stream.PIECE), np.empty(room, stream.BURST)
-    facts = np.zeros(len(batch), stream.FACTS)
-    piece, burst = stream.follow(segments, order, batch, pieces, bursts, facts)
-    return pieces[:piece], bursts[:burst], facts
-
-
-def _divide(
-    segments: Array, order: Order, pieces: Array, bursts: Array, facts: Array, within: int
-) -> tuple[Array, npt.NDArray[np.int64]]:
-    messages = np.zeros(len(pieces) + len(facts), MESSAGE)
-    counts = np.zeros(len(facts), np.int64)
-    found = turns.divide(segments, order, pieces, bursts, facts, within, messages, counts)
-    return messages[:found].copy(), counts
-
-
-def _payload(packets: Packets, pieces: Array) -> npt.NDArray[np.uint8]:
-    """The bytes of the pieces, one after the other, out of the maps."""
-    stops = np.cumsum(pieces["length"])
-    payload = np.empty(int(stops[-1]) if len(stops) else 0, np.uint8)
-    for index, data in enumerate(packets.files):
-        stream.gather(data, index, packets.segments, pieces, stops - pieces["length"], payload)
-        forget(data)
-    return payload
-
-
-def _session_rows(packets: Packets, batch: Array, facts: Array, counts: npt.NDArray[np.int64]) -> Array:
-    rows = np.zeros(len(batch), SESSION)
-    syn = packets.segments[facts["syn"]]
-    flow = packets.flows[batch["flow"]]
-    client_is_a = batch["client"] == 0
+def _connections(packets: Packets, runs: Array) -> Array:
+    """CONNECTION rows with what the packets' headers say."""
+    rows = np.zeros(len(runs), CONNECTION)
+    flow = packets.flows[runs["flow"]]
+    client_is_a = runs["client"] == 0
     for part in ("hi", "lo"):
         a, b = flow[f"a_{part}"].view(np.uint64), flow[f"b_{part}"].view(np.uint64)
         rows[f"client_{part}"] = np.where(client_is_a, a, b)
         rows[f"server_{part}"] = np.where(client_is_a, b, a)
-    rows["client_port"] = np.where(client_is_a, flow["a_port"], flow["b_port"])
-    rows["server_port"] = np.where(client_is_a, flow["b_port"], flow["a_port"])
+    for side, first in (("client", client_is_a), ("server", ~client_is_a)):
+        rows[f"{side}_port"] = np.where(first, flow["a_port"], flow["b_port"])
+        rows[f"{side}_bytes"] = np.where(first, runs["bytes"][:, 0], runs["bytes"][:, 1])
     rows["version"] = np.where((rows["client_hi"] == 0) & (rows["client_lo"] >> np.uint64(32) == 0xFFFF), 4, 6)
+    rows["start_ns"], rows["end_ns"] = runs["start_ns"], runs["end_ns"]
+    rows["packets"] = runs["last"] - runs["first"]
+    rows["verdict"], rows["session"] = Verdict.NO_SYN, -1
+    return rows
+
+
+def _follow(segments: Array, order: Order, runs: Array) -> _Followed:
+    room = int((runs["last"] - runs["first"]).sum())
+    pieces, bursts = np.empty(2 * room, stream.PIECE), np.empty(room, stream.BURST)
+    facts = np.zeros(len(runs), stream.FACTS)
+    piece, burst = stream.follow(segments, order, runs, pieces, bursts, facts)
+    return _Followed(runs, pieces[:piece], bursts[:burst], facts)
+
+
+def _divide(
+    packets: Packets, order: Order, followed: _Followed, rules: Rules
+) -> tuple[_Followed, Array, npt.NDArray[np.int64]]:
+    """The replayable ones, their MESSAGE rows and how many each has; sets the verdict of the encrypted ones."""
+    verdicts = followed.facts["verdict"]
+    while True:
+        chosen = followed.only(verdicts == Verdict.REPLAYABLE)
+        messages = np.zeros(len(chosen.pieces) + len(chosen.facts), MESSAGE)
+        counts = np.zeros(len(chosen.facts), np.int64)
+        columns = (chosen.pieces, chosen.bursts, chosen.facts)
+        found = turns.divide(packets.segments, order, *columns, rules.answer_within_ns, messages, counts)
+        hidden = np.zeros(len(chosen.facts), np.bool_)
+        if not rules.allow_encrypted:
+            for index, data in enumerate(packets.files):
+                judge.encrypted(data, index, packets.segments, chosen.pieces, chosen.facts, messages, counts, hidden)
+        if not hidden.any():
+            return chosen, messages[:found].copy(), counts
+        verdicts[np.flatnonzero(verdicts == Verdict.REPLAYABLE)[hidden]] = Verdict.ENCRYPTED
+
+
+def _gather(packets: Packets, pieces: Array, payload: npt.NDArray[np.uint8]) -> None:
+    """Copy the bytes of the pieces, one after the other, out of the maps."""
+    starts = np.cumsum(pieces["length"]) - pieces["length"]
+    for index, data in enumerate(packets.files):
+        stream.gather(data, index, packets.segments, pieces, starts, payload)
+        forget(data)
+
+
+def _differing(
+    packets: Packets, order: Order, chosen: _Followed, payload: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int64]:
+    found = np.zeros(len(chosen.facts), np.int64)
+    if chosen.facts["repeated"].any():
+        for index, data in enumerate(packets.files):
+            judge.differing(data, index, packets.segments, order, chosen.runs, chosen.facts, payload, found)
+    return found
+
+
+def _described(packets: Packets, order: Order, followed: _Followed, rows: Array) -> Array:
+    """The CONNECTION rows with what reassembly says of them."""
+    facts = followed.facts
+    rows["verdict"] = facts["verdict"]
+    rows["client_bytes"], rows["server_bytes"] = facts["length"], facts["server_bytes"]
+    holed = np.isin(facts["verdict"], (Verdict.MISSING_BYTES, Verdict.TRUNCATED))
+    rows["missing"][holed] = facts["missing"][holed]
+    rows["hole_ns"][holed] = packets.segments["time_ns"][order[facts["hole"][holed]]]
+    spoken, heard = np.full(len(facts), -1), np.full(len(facts), -1)
+    said = facts["pieces"] > 0
+    spoken[said] = followed.pieces["segment"][(np.cumsum(facts["pieces"]) - facts["pieces"])[said]]
+    answered = facts["bursts"] > 0
+    heard[answered] = order[followed.bursts["position"][(np.cumsum(facts["bursts"]) - facts["bursts"])[answered]]]
+    heads = {"hello": spoken, "greeting": heard}
+    for name, which in heads.items():
+        out = np.zeros((len(facts), HEAD), np.uint8)
+        for index, data in enumerate(packets.files):
+            judge.heads(data, index, packets.segments, which, out)
+        rows[name] = out
+    return rows
+
+
+def _sessions(packets: Packets, chosen: _Followed, counts: npt.NDArray[np.int64]) -> Array:
+    """SESSION rows but for what depends on the sessions before them."""
+    rows = np.zeros(len(chosen.facts), SESSION)
+    described = _connections(packets, chosen.runs)
+    for side in ("client", "server"):
+        for part in ("hi", "lo", "port"):
+            rows[f"{side}_{part}"] = described[f"{side}_{part}"]
+    rows["version"] = described["version"]
+    syn = packets.segments[chosen.facts["syn"]]
     rows["start_ns"] = syn["time_ns"]
     rows["syn_mss"], rows["syn_window"] = syn["mss"], syn["window"]
     rows["syn_window_scale"], rows["syn_options"] = syn["scale"], syn["options"]
     for name in ("handshake_ns", "length", "server_bytes", "end"):
-        rows[name] = facts[name]
+        rows[name] = chosen.facts[name]
     rows["messages"] = counts
     return rows

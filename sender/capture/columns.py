@@ -49,11 +49,13 @@ SEGMENT = np.dtype(
 )
 """One TCP segment, 48 bytes."""
 
-CONNECTION = np.dtype(
+RUN = np.dtype(
     [
         ("start_ns", "i8"),  # first packet
+        ("end_ns", "i8"),  # latest packet
         ("first", "i8"),  # its packets are order[first:last]
         ("last", "i8"),
+        ("bytes", "i8", 2),  # payload bytes of each direction, as often as they were captured
         ("flow", "u4"),
         ("client", "u1"),  # direction whose packets are the client's
         ("known", "u1"),  # 2: a SYN was seen, 1: only a SYN-ACK, 0: began before the capture

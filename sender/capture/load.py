@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,48 +12,78 @@ import numpy.typing as npt
 from gryphon.controller.errors import InputFault
 from gryphon.sender.capture import sessions
 from gryphon.sender.capture.build import build
-from gryphon.sender.capture.packets import read
-from gryphon.sender.capture.recording import REASONS, Recording
+from gryphon.sender.capture.columns import Array
+from gryphon.sender.capture.packets import Packets, Progress, read
+from gryphon.sender.capture.recording import DEFAULT, REASONS, Recording, Rules, Verdict
 
 _log = logging.getLogger(__name__)
 
-ANSWER_WITHIN_NS = 10_000_000_000
-"""A server that begins to speak later than this after a message does not answer it."""
+
+@dataclass(frozen=True)
+class Examined:
+    """A recording beside the packets that it was made of."""
+
+    packets: Packets
+    order: sessions.Order
+    runs: Array  # columns.RUN, for each row of recording.connections: where its packets stand in ``order``
+    recording: Recording
 
 
-def load(files: list[str], ports: Collection[int] | None, answer_within_ns: int = ANSWER_WITHIN_NS) -> Recording:
-    """All replayable sessions to the server ``ports`` (None: to any) of the files, taken as one recording.
+def examine(
+    files: list[str], ports: Collection[int] | None = None, rules: Rules = DEFAULT, progress: Progress | None = None
+) -> Examined:
+    """Read the files as one recording of the connections to the server ``ports`` (None: to any).
 
-    InputFault, one sentence: a file that is missing, no capture or of an unknown link type; no session for
-    the ports; none that can be replayed, with the reasons.
+    ``progress`` is called now and then with the bytes read and the bytes there are.
+    InputFault, one sentence: a file that is missing, no capture or of an unknown link type; no connection to
+    one of the ports.
     """
     if not files:
         raise InputFault("no capture file was named; give one with -f")
-    packets = read(files)
-    connections, order = sessions.split(packets.segments, len(packets.flows))
+    packets = read(files, progress)
+    runs, order = sessions.split(packets.segments, len(packets.flows))
     wanted = None if ports is None else np.array(sorted(ports), np.int64)
-    server_port = sessions.server_ports(connections, packets.flows, wanted)
+    server_port = sessions.server_ports(runs, packets.flows, wanted)
     known = {int(port): int(n) for port, n in zip(*np.unique(server_port, return_counts=True), strict=True)}
-    chosen = np.ones(len(connections), bool) if wanted is None else np.isin(server_port, wanted)
     _check_ports(files, packets.frames, known, wanted)
-    whole = chosen & (connections["known"] == 2)
-    rejected = dict.fromkeys(REASONS, 0)
-    rejected["no_syn"] = int(np.count_nonzero(chosen & ~whole))
-    candidates = connections[whole]
-    candidates = candidates[np.argsort(candidates["start_ns"], kind="stable")]
-    built = build(packets, order, candidates, rejected, answer_within_ns)
-    if len(built.sessions) == 0:
-        raise InputFault(_nothing_replayable(files, ports, int(np.count_nonzero(chosen)), rejected))
-    return Recording(
+    runs = runs if wanted is None else runs[np.isin(server_port, wanted)]
+    runs = runs[np.argsort(runs["start_ns"], kind="stable")]
+    built = build(packets, order, runs, rules)
+    counts = np.bincount(built.connections["verdict"], minlength=len(Verdict))
+    recording = Recording(
+        connections=built.connections,
         sessions=built.sessions,
         messages=built.messages,
         payload=built.payload,
-        recorded=int(np.count_nonzero(chosen)),
-        rejected=rejected,
+        rejected={reason: int(counts[Verdict[reason.upper()]]) for reason in REASONS},
         packets=packets.frames,
         files=list(files),
         ports=known,
     )
+    _warn_of_copies(recording)
+    return Examined(packets, order, runs, recording)
+
+
+def load(
+    files: list[str], ports: Collection[int] | None, rules: Rules = DEFAULT, progress: Progress | None = None
+) -> Recording:
+    """The recording alone. InputFault as ``examine``, and when nothing can be replayed, with the reasons."""
+    recording = examine(files, ports, rules, progress).recording
+    if len(recording.sessions) == 0:
+        raise InputFault(_nothing_replayable(files, ports, recording.recorded, recording.rejected))
+    return recording
+
+
+def _warn_of_copies(recording: Recording) -> None:
+    """A copy of client bytes with another content: something on the way, or the capture, is broken."""
+    numbers = np.flatnonzero(recording.connections["differing"])
+    if len(numbers):
+        which = ", ".join(str(number) for number in numbers[:5]) + (", ..." if len(numbers) > 5 else "")
+        _log.warning(
+            "%s repeat client bytes with another content; the first copy is taken (%s, see gryphon inspect --session)",
+            _counted(len(numbers), "session"),
+            f"number {which}",
+        )
 
 
 def _check_ports(files: list[str], frames: int, known: dict[int, int], wanted: npt.NDArray[np.int64] | None) -> None:

@@ -46,7 +46,7 @@ def _reaches_end(segments: Array, pieces: Array, j: int) -> bool:
 @kernel
 def _answer(
     segments: Array,
-    order: npt.NDArray[np.int64],
+    order: npt.NDArray[np.uint32],
     bursts: Array,
     first: int,
     last: int,
@@ -93,7 +93,7 @@ def _write(
 @kernel
 def divide(
     segments: Array,
-    order: npt.NDArray[np.int64],
+    order: npt.NDArray[np.uint32],
     pieces: Array,
     bursts: Array,
     facts: Array,

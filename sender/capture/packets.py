@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,7 +32,11 @@ class Packets:
     frames: int  # packets of all files, whatever they are
 
 
-def read(paths: list[str]) -> Packets:
+Progress = Callable[[int, int], None]
+"""Told the bytes of the files that were read, and how many there are."""
+
+
+def read(paths: list[str], progress: Progress | None = None) -> Packets:
     """Walk and decode every file once. InputFault as ``map_file`` and ``frames``, and for unknown link types."""
     flows = Flows()
     maps = [map_file(path) for path in paths]

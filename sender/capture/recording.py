@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+HEAD = 16
+"""Bytes of the beginning of each stream that a connection's row holds."""
+
 SESSION = np.dtype(
     [
         ("client_hi", "u8"),  # addresses in host byte order, IPv4 mapped
@@ -15,14 +18,12 @@ SESSION = np.dtype(
         ("server_hi", "u8"),
         ("server_lo", "u8"),
         ("start_ns", "i8"),  # first SYN, since the epoch
-        (
-            "handshake_ns",
-            "i8",
-        ),  # last SYN before the SYN-ACK to the SYN-ACK; 0 when no SYN-ACK is in the capture
+        ("handshake_ns", "i8"),  # last SYN before the SYN-ACK to the SYN-ACK; 0 when no SYN-ACK is in the capture
         ("payload", "i8"),  # where the client's stream begins in Recording.payload
         ("length", "i8"),  # bytes of it
         ("first_message", "i8"),  # index into Recording.messages
         ("server_bytes", "i8"),  # payload that the server sent, each byte once
+        ("connection", "u4"),  # index into Recording.connections
         ("messages", "u4"),  # client messages; one more entry, the end, follows them
         ("client_port", "u2"),
         ("server_port", "u2"),
@@ -39,22 +40,10 @@ SESSION = np.dtype(
 MESSAGE = np.dtype(
     [
         ("stream_end", "i8"),  # offset in the client's stream one past this message
-        (
-            "gap_ns",
-            "i8",
-        ),  # from the later of (end of the previous message, last byte of its answer) to the start
-        (
-            "expect",
-            "i8",
-        ),  # bytes of the answer to the previous message; of the first: what the server said first
-        (
-            "answer_ns",
-            "i8",
-        ),  # end of the previous message to the last byte of that answer; 0 when expect is 0
-        (
-            "settle_ns",
-            "i8",
-        ),  # quiet time that ends an answer of another size: max(200 ms, twice its longest pause)
+        ("gap_ns", "i8"),  # from the later of (end of the previous message, last byte of its answer) to the start
+        ("expect", "i8"),  # bytes of the answer to the previous message; of the first: what the server said first
+        ("answer_ns", "i8"),  # end of the previous message to the last byte of that answer; 0 when expect is 0
+        ("settle_ns", "i8"),  # quiet time that ends an answer of another size: max(200 ms, twice its longest pause)
         ("pushed", "i8"),  # server bytes before this message that nobody waited for
     ]
 )
@@ -74,14 +63,64 @@ class End(enum.IntEnum):
     SERVER_RST = 4
 
 
+class Verdict(enum.IntEnum):
+    """What becomes of a connection: replayed, or the first reason why not."""
+
+    REPLAYABLE = 0
+    NO_SYN = 1
+    NO_HANDSHAKE = 2
+    MISSING_BYTES = 3
+    TRUNCATED = 4
+    NO_CLIENT_DATA = 5
+    ENCRYPTED = 6
+
+
 REASONS = {
     "no_syn": "they began before the capture",
     "no_handshake": "their handshake never completed",
     "missing_bytes": "the capture lost client packets",
     "truncated": "the snap length cut client data off",
-    "no_client_data": "the client sent no data",
+    "no_client_data": "the client sent no data; --hold keeps such connections open",
+    "encrypted": "TLS or SSH, which no server accepts twice; --allow-encrypted replays it all the same",
 }
-"""Why a connection cannot be replayed: the key of ``Recording.rejected`` and what it means."""
+"""Why a connection cannot be replayed: the key of ``Recording.rejected`` (a Verdict's name) and what it means."""
+
+CONNECTION = np.dtype(
+    [
+        ("client_hi", "u8"),  # addresses in host byte order, IPv4 mapped
+        ("client_lo", "u8"),
+        ("server_hi", "u8"),
+        ("server_lo", "u8"),
+        ("start_ns", "i8"),  # first packet, since the epoch
+        ("end_ns", "i8"),  # latest packet
+        ("client_bytes", "i8"),  # payload, each byte once; of a connection without a SYN as often as it was sent
+        ("server_bytes", "i8"),
+        ("missing", "i8"),  # client bytes that the capture lost or cut off
+        ("hole_ns", "i8"),  # when the first packet behind the first of them was captured
+        ("session", "i4"),  # index into Recording.sessions, -1: not replayable
+        ("packets", "u4"),
+        ("differing", "u4"),  # client segments that repeat bytes with another content than the first copy
+        ("client_port", "u2"),
+        ("server_port", "u2"),
+        ("version", "u1"),  # 4 or 6
+        ("verdict", "u1"),  # Verdict
+        ("hello", "u1", HEAD),  # how the client's stream begins, padded with zeros
+        ("greeting", "u1", HEAD),  # how the server's does
+    ]
+)
+"""One TCP connection to a chosen service, replayable or not; its index is its number for the user."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts as an answer, and what is replayed in spite of a reason not to."""
+
+    answer_within_ns: int = 10_000_000_000  # a server that begins to speak later does not answer the message before
+    keep_silent: bool = False  # connections whose client sends nothing are replayable (they are held open)
+    allow_encrypted: bool = False
+
+
+DEFAULT = Rules()
 
 
 @dataclass(frozen=True)
@@ -91,8 +130,13 @@ class Recording:
     sessions: npt.NDArray[np.void]  # SESSION, replayable only, in recorded start order
     messages: npt.NDArray[np.void]  # MESSAGE, per session its messages and then its end
     payload: npt.NDArray[np.uint8]  # the clients' streams, one after the other
-    recorded: int  # TCP connections to the chosen services, those that began before the capture included
+    connections: npt.NDArray[np.void]  # CONNECTION, all to the chosen services, in the order of their first packets
     rejected: dict[str, int]  # reason to connections, every key of REASONS
     packets: int  # of the files, whatever they are
     files: list[str]
     ports: dict[int, int]  # server port to connections, of all services in the files
+
+    @property
+    def recorded(self) -> int:
+        """TCP connections to the chosen services, those that began before the capture included."""
+        return len(self.connections)

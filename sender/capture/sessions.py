@@ -4,14 +4,11 @@ The rules, for the packets of one flow in time order:
 
 - A SYN begins a connection; its sender is the client (RFC 9293 section 3.5).
 - The same SYN again (same initial sequence number) is a retransmission, also after the reset of a connection
-  that was
-  never established, as some clients try again after a refusal.
-- A SYN with another initial sequence number, or the same one after an established connection was closed,
-  begins the
-  next connection: the port is used again.
+  that was never established, as some clients try again after a refusal.
+- A SYN with another initial sequence number, or the same one after an established connection was closed, begins
+  the next connection: the port is used again.
 - A SYN-ACK that nothing explains begins a connection too, whose SYN the capture has missed, and so does any
-  other
-  packet in front of the first SYN.
+  other packet in front of the first SYN.
 """
 
 from __future__ import annotations
@@ -19,10 +16,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.capture.columns import ACK, CONNECTION, FIN, RST, SYN, Array
+from gryphon.sender.capture.columns import ACK, FIN, RST, RUN, SYN, Array
 from gryphon.sender.compiled import int64, kernel
 
-Order = npt.NDArray[np.int64]
+Order = npt.NDArray[np.uint32]
 """Indexes into the segments, grouped by flow, in time order within a flow."""
 
 _CLOSED_BY_RST = 4
@@ -44,8 +41,8 @@ def _group(flow: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], order: O
 
 
 @kernel
-def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connections: Array) -> int:
-    """Write a CONNECTION row for each connection; gives how many."""
+def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: Array) -> int:
+    """Write a RUN row for each connection; gives how many."""
     n = -1
     for f in range(len(starts) - 1):
         current = False
@@ -55,7 +52,7 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connect
         server_isn = int64(-1)
         client = 0
         for k in range(starts[f], starts[f + 1]):
-            i = order[k]
+            i = int64(order[k])
             flags = int64(segments["flags"][i])
             direction = int64(segments["direction"][i])
             seq = int64(segments["seq"][i])
@@ -68,19 +65,22 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connect
             elif kind == SYN | ACK and current and closed != 0:
                 begins = direction == client or (seq != server_isn and server_isn >= 0)
             if begins:
-                if n >= 0 and connections["last"][n] < 0:
-                    connections["last"][n] = k
+                if n >= 0 and runs["last"][n] < 0:
+                    runs["last"][n] = k
                 n += 1
                 current, established, closed = True, False, 0
                 isn = seq if kind == SYN else int64(-1)
                 server_isn = int64(-1)
                 client = 1 - direction if kind == SYN | ACK else direction
-                connections["start_ns"][n] = segments["time_ns"][i]
-                connections["first"][n] = k
-                connections["last"][n] = -1
-                connections["flow"][n] = f
-                connections["client"][n] = client
-                connections["known"][n] = 2 if kind == SYN else (1 if kind == SYN | ACK else 0)
+                runs["start_ns"][n] = segments["time_ns"][i]
+                runs["end_ns"][n] = segments["time_ns"][i]
+                runs["first"][n] = k
+                runs["last"][n] = -1
+                runs["flow"][n] = f
+                runs["client"][n] = client
+                runs["known"][n] = 2 if kind == SYN else (1 if kind == SYN | ACK else 0)
+            runs["end_ns"][n] = max(runs["end_ns"][n], segments["time_ns"][i])
+            runs["bytes"][n, direction] += int64(segments["length"][i])
             if kind == SYN | ACK and direction != client:
                 server_isn = seq
             if kind == ACK and direction == client:
@@ -89,33 +89,33 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, connect
                 closed |= _CLOSED_BY_RST
             elif flags & FIN:
                 closed |= 1 << direction
-        if n >= 0 and connections["last"][n] < 0:
-            connections["last"][n] = starts[f + 1]
+        if n >= 0 and runs["last"][n] < 0:
+            runs["last"][n] = starts[f + 1]
     return n + 1
 
 
 def split(segments: Array, flows: int) -> tuple[Array, Order]:
-    """The connections (CONNECTION rows, by flow) of time-ordered SEGMENT rows, and their packets' order."""
+    """The connections (RUN rows, by flow) of time-ordered SEGMENT rows, and their packets' order."""
     starts = np.zeros(flows + 1, np.int64)
-    order = np.zeros(len(segments), np.int64)
+    order = np.zeros(len(segments), np.uint32)
     _group(segments["flow"], starts, order)
     beginnings = int(np.count_nonzero(segments["flags"] & SYN)) + flows
-    connections = np.zeros(beginnings, CONNECTION)
-    return connections[: _split(segments, starts, order, connections)], order
+    runs = np.zeros(beginnings, RUN)
+    return runs[: _split(segments, starts, order, runs)], order
 
 
-def server_ports(connections: Array, flows: Array, ports: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+def server_ports(runs: Array, flows: Array, ports: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
     """The server's port of each connection; sets ``client`` where no SYN told who the client is.
 
     There the server is the end that has one of the chosen ``ports``, or else the lower port.
     """
-    rows = flows[connections["flow"]]
+    rows = flows[runs["flow"]]
     a, b = rows["a_port"].astype(np.int64), rows["b_port"].astype(np.int64)
     server_is_b = a > b
     if ports is not None:
         a_chosen, b_chosen = np.isin(a, ports), np.isin(b, ports)
         server_is_b = np.where(a_chosen == b_chosen, server_is_b, b_chosen)
-    guessed = connections["known"] == 0
-    connections["client"][guessed] = np.where(server_is_b, 0, 1)[guessed]
-    port: npt.NDArray[np.int64] = np.where(connections["client"] == 0, b, a)
+    guessed = runs["known"] == 0
+    runs["client"][guessed] = np.where(server_is_b, 0, 1)[guessed]
+    port: npt.NDArray[np.int64] = np.where(runs["client"] == 0, b, a)
     return port

@@ -1,5 +1,4 @@
-"""A connection's packets to the client's stream and the server's bursts: reassembly as RFC 9293 section
-3.10.7.4 does it.
+"""A connection's packets to the client's stream and the server's bursts, as RFC 9293 3.10.7.4 reassembles them.
 
 Client half: bytes are taken in sequence order, and of several copies of one byte the first in the capture
 wins. What repeats earlier bytes (retransmissions, overlaps, keep-alive probes) adds nothing.
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ACK, FIN, RST, SYN, Array
+from gryphon.sender.capture.recording import Verdict
 from gryphon.sender.compiled import int64, kernel
 
 PIECE = np.dtype(
@@ -48,14 +48,18 @@ FACTS = np.dtype(
         ("closed", "i8"),  # position of the first FIN or RST
         ("mss", "i8"),  # largest client segment that the handshake allows, without the options of a segment
         ("half_window", "i8"),  # half the largest window that the server offered, 0 unknown
+        ("missing", "i8"),  # client bytes in the first hole of the stream
+        ("hole", "i8"),  # position of the first packet behind that hole
+        ("repeated", "u1"),  # some client byte came more than once
         ("end", "u1"),  # recording.End
-        ("verdict", "u1"),  # index into VERDICTS
+        ("verdict", "u1"),  # recording.Verdict
     ]
 )
 """What else one connection's packets say."""
 
-VERDICTS = ("replayable", "no_handshake", "truncated", "missing_bytes", "no_client_data")
-_REPLAYABLE, _NO_HANDSHAKE, _TRUNCATED, _MISSING_BYTES, _NO_CLIENT_DATA = range(5)
+_REPLAYABLE, _NO_HANDSHAKE, _MISSING_BYTES, _TRUNCATED, _NO_CLIENT_DATA = (
+    int(Verdict[name]) for name in ("REPLAYABLE", "NO_HANDSHAKE", "MISSING_BYTES", "TRUNCATED", "NO_CLIENT_DATA")
+)
 
 _MODULUS = 1 << 32
 _FARTHEST_CLIENT = 1 << 30  # the largest window there is (RFC 7323 2.3): farther away is another connection's
@@ -64,7 +68,7 @@ _DEFAULT_MSS = 536  # RFC 9293 3.7.1
 
 
 @kernel
-def _unwrap(number: int, base: int, near: int) -> int:
+def unwrap(number: int, base: int, near: int) -> int:
     """Offset of a sequence number from ``base`` in a stream of any length, the one closest to ``near``."""
     distance = (number - base - near) % _MODULUS
     if distance >= _MODULUS // 2:
@@ -124,9 +128,20 @@ def _in_order(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int) ->
 
 
 @kernel
+def _first_hole(raw: npt.NDArray[np.int64], count: int, length: int, sent: int, last: int) -> tuple[int, int]:
+    """Bytes of the hole behind a stream's first ``length`` bytes, and the position at which it showed."""
+    size, position = sent - length, last
+    for j in range(count):
+        if raw[j, 0] > length:
+            size = min(size, raw[j, 0] - length)
+            position = min(position, raw[j, 4])
+    return size, position
+
+
+@kernel
 def _follow(
     segments: Array,
-    order: npt.NDArray[np.int64],
+    order: npt.NDArray[np.uint32],
     connection: Array,
     c: int,
     pieces: Array,
@@ -140,7 +155,7 @@ def _follow(
     client = int64(connection["client"][c])
     raw = np.empty((last - first, 5), np.int64)
     count = 0
-    orderly, cut = True, False
+    orderly, cut, repeated = True, False, False
     frontier, highest, needed = (
         int64(0),
         int64(0),
@@ -157,7 +172,7 @@ def _follow(
     client_mss, server_mss, server_scale, window = int64(0), int64(0), int64(0), int64(0)
     scaled, bursts_before = False, burst
     for k in range(first, last):
-        i = order[k]
+        i = int64(order[k])
         flags = int64(segments["flags"][i])
         seq = int64(segments["seq"][i])
         ack = int64(segments["ack"][i])
@@ -175,7 +190,7 @@ def _follow(
                 seq += 1
             if base < 0:
                 continue
-            offset = _unwrap(seq, base, highest)
+            offset = unwrap(seq, base, highest)
             if abs(offset - highest) > _FARTHEST_CLIENT:
                 continue
             if flags & (SYN | ACK | RST) == ACK:
@@ -185,7 +200,7 @@ def _follow(
                         opened = syn_ack
                     if server_base < 0:
                         server_base = ack
-                told = _unwrap(ack, server_base, server_highest)
+                told = unwrap(ack, server_base, server_highest)
                 if told - acknowledged <= _FARTHEST_SERVER:
                     acknowledged = max(acknowledged, told)
                 # One byte more than seen may be a FIN that the capture has lost.
@@ -202,6 +217,7 @@ def _follow(
                 if start > frontier:
                     orderly = False
                 elif orderly:
+                    repeated |= start < frontier and length > 1  # one byte may be a keep-alive probe's
                     start = max(start, frontier)
                 if stop > start:
                     raw[count, 0], raw[count, 1], raw[count, 2] = start, stop, i
@@ -230,12 +246,12 @@ def _follow(
         elif server_base >= 0:
             window = max(window, int64(segments["window"][i]) << server_scale)
         if flags & ACK and not flags & RST:
-            told = _unwrap(ack, base, highest)
+            told = unwrap(ack, base, highest)
             if abs(told - highest) <= _FARTHEST_CLIENT:
                 needed = max(needed, told - 1)  # a lost FIN may be the last byte
         if server_base < 0:
             continue
-        offset = _unwrap(seq, server_base, server_highest)
+        offset = unwrap(seq, server_base, server_highest)
         if abs(offset - server_highest) > _FARTHEST_SERVER:
             continue
         stop = offset + length
@@ -266,6 +282,8 @@ def _follow(
         verdict = _NO_CLIENT_DATA
     else:
         verdict = _REPLAYABLE
+    facts["missing"][c], facts["hole"][c] = _first_hole(raw, count, length, max(highest, needed), last - 1)
+    facts["repeated"][c] = repeated or not orderly
     facts["pieces"][c] = rows
     facts["bursts"][c] = burst - bursts_before
     facts["length"][c] = length
@@ -287,13 +305,13 @@ def _follow(
 @kernel
 def follow(
     segments: Array,
-    order: npt.NDArray[np.int64],
+    order: npt.NDArray[np.uint32],
     connections: Array,
     pieces: Array,
     bursts: Array,
     facts: Array,
 ) -> tuple[int, int]:
-    """Fill a FACTS row per CONNECTION row, and PIECE and BURST rows in the same order; gives how many.
+    """Fill a FACTS row per RUN row, and PIECE and BURST rows in the same order; gives how many.
 
     ``pieces`` needs room for twice, ``bursts`` for once the packets of all the connections.
     """

@@ -8,7 +8,7 @@ import pytest
 from conversations import ACK, FIN, MS, Conversation, entries_of, texts_of, write_pcap
 
 from gryphon.sender.capture.load import load
-from gryphon.sender.capture.recording import Recording
+from gryphon.sender.capture.recording import Recording, Rules
 
 HOUR_MS = 3_600_000
 
@@ -121,7 +121,7 @@ def test_an_answer_that_begins_too_late_is_pushed(tmp_path: Path) -> None:
     talk.say(10_020, b"more")
     path = write_pcap(tmp_path / "x", talk.packets)
     assert entries_of(load([path], None), 0)[1] == entry(8, 10_010, pushed=4)
-    assert entries_of(load([path], None, 60_000 * MS), 0)[1] == entry(8, 9, 4, 10_001)
+    assert entries_of(load([path], None, Rules(answer_within_ns=60_000 * MS)), 0)[1] == entry(8, 9, 4, 10_001)
 
 
 def test_bytes_in_the_middle_of_a_write_are_not_awaited(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Columns that grow without knowing how far, and move from memory to an unlinked file once they are large.
+
+What is in the file is the page cache's: the kernel writes it back and drops it when memory is short. So a
+capture that is larger than the memory needs time, not memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.controller.errors import EnvironmentFault
+
+IN_MEMORY = 1 << 28
+"""Bytes of one arena that stay in memory."""
+
+
+def temporary() -> BinaryIO:
+    """An unlinked file in TMPDIR, or else in /var/tmp, which unlike /tmp is on a disk."""
+    directory = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
+    with no_room():
+        return tempfile.TemporaryFile(dir=directory, prefix="gryphon-")
+
+
+@contextlib.contextmanager
+def no_room() -> Iterator[None]:
+    """A full or missing disk becomes one sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = os.environ.get("TMPDIR") or "/var/tmp"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise EnvironmentFault(f"no room for a temporary file in {where}: free some, or set TMPDIR") from error
+        raise EnvironmentFault(f"no temporary file in {where}: {error.strerror}; set TMPDIR") from error
+
+
+class Arena:
+    """Rows of one dtype, only ever added to."""
+
+    def __init__(self, dtype: npt.DTypeLike, in_memory: int = IN_MEMORY) -> None:
+        self._dtype = np.dtype(dtype)
+        self._parts: list[npt.NDArray[Any]] = []
+        self._file: BinaryIO | None = None
+        self._in_memory = in_memory
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def append(self, rows: npt.NDArray[Any]) -> None:
+        """Add a copy of the rows."""
+        if len(rows):
+            self.extend(len(rows))[:] = rows
+
+    def extend(self, count: int) -> npt.NDArray[Any]:
+        """Room for ``count`` more rows, to be written before the arena is asked for anything else."""
+        start, size = self._rows * self._dtype.itemsize, count * self._dtype.itemsize
+        self._rows += count
+        if self._file is None and start + size <= self._in_memory:
+            self._parts.append(np.zeros(count, self._dtype))
+            return self._parts[-1]
+        if self._file is None:
+            self._file = temporary()
+            with no_room():
+                for part in self._parts:
+                    self._file.write(part.tobytes())
+                self._file.flush()
+            self._parts.clear()
+        with no_room():
+            os.posix_fallocate(self._file.fileno(), start, size)  # a full disk says so here, not as a bus error
+        return self._view(start, size)
+
+    def rows(self) -> npt.NDArray[Any]:
+        """All rows as one array; nothing is added afterwards."""
+        if self._file is not None:
+            return self._view(0, self._rows * self._dtype.itemsize)
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate([*self._parts, np.zeros(0, self._dtype)])]
+        return self._parts[0]
+
+    def _view(self, start: int, size: int) -> npt.NDArray[Any]:
+        """The bytes ``start`` to ``start + size`` of the file, mapped."""
+        assert self._file is not None
+        skip = start % mmap.ALLOCATIONGRANULARITY
+        with no_room():
+            mapped = mmap.mmap(self._file.fileno(), size + skip, offset=start - skip)
+        return np.frombuffer(mapped, self._dtype, offset=skip)
