@@ -22,6 +22,9 @@ from gryphon.controller.errors import EnvironmentFault
 IN_MEMORY = 1 << 28
 """Bytes of one arena that stay in memory."""
 
+SPARED = 1 << 28
+"""Bytes of the temporary directory that are left to others."""
+
 
 def temporary() -> BinaryIO:
     """An unlinked file in TMPDIR, or else in /var/tmp, which unlike /tmp is on a disk."""
@@ -40,6 +43,14 @@ def no_room() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise EnvironmentFault(f"no room for a temporary file in {where}: free some, or set TMPDIR") from error
         raise EnvironmentFault(f"no temporary file in {where}: {error.strerror}; set TMPDIR") from error
+
+
+def _leave_room(file: BinaryIO, size: int) -> None:
+    """A disk is not filled up to the last byte: others need it too, and a hostile file unpacks to any size."""
+    room = os.fstatvfs(file.fileno())
+    if room.f_bavail * room.f_frsize < size + SPARED:
+        where = os.environ.get("TMPDIR") or "/var/tmp"
+        raise EnvironmentFault(f"no room for a temporary file in {where}: free some, or set TMPDIR to another disk")
 
 
 class Arena:
@@ -74,6 +85,7 @@ class Arena:
                     self._file.write(part.tobytes())
                 self._file.flush()
             self._parts.clear()
+        _leave_room(self._file, size)
         with no_room():
             os.posix_fallocate(self._file.fileno(), start, size)  # a full disk says so here, not as a bus error
         return self._view(start, size)

@@ -11,10 +11,10 @@ from gryphon.sender.capture import judge, stream
 from gryphon.sender.capture import messages as turns
 from gryphon.sender.capture.arena import Arena
 from gryphon.sender.capture.columns import Array
-from gryphon.sender.capture.files import forget
 from gryphon.sender.capture.packets import Packets
 from gryphon.sender.capture.recording import CONNECTION, HEAD, MESSAGE, SESSION, Rules, Verdict
 from gryphon.sender.capture.sessions import Order
+from gryphon.sender.capture.unpack import forget
 
 _BATCH = 1 << 18
 """Packets whose connections are reassembled at once, so that the room for it stays bounded."""

@@ -49,6 +49,18 @@ SEGMENT = np.dtype(
 )
 """One TCP segment, 48 bytes."""
 
+FRAGMENT = np.dtype(
+    [
+        ("time_ns", "i8"),
+        ("ip", "i8"),  # offset of the IP header
+        ("payload", "i8"),  # offset of what follows it; IPv6: of the fragment header
+        ("end", "i8"),  # of the captured bytes
+        ("stop", "i8"),  # of the packet on the wire
+        ("owner", "i8"),  # index of its frame in the batch
+    ]
+)
+"""One fragment of an IP packet (RFC 791 3.2, RFC 8200 4.5), in a frame of the present batch."""
+
 RUN = np.dtype(
     [
         ("start_ns", "i8"),  # first packet

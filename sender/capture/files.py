@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import mmap
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -26,47 +24,12 @@ _PCAP = {  # magic: (nanoseconds per unit of the fraction, bytes of a record hea
 _BYTE_ORDER = 0x1A2B3C4D
 
 _LOOKS_LIKE = {
-    b"\x1f\x8b": "gzip-compressed; unpack it first (gzip -dk)",
-    b"\xfd7zXZ": "xz-compressed; unpack it first (xz -dk)",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed; unpack it first (zstd -d)",
-    b"\x04\x22\x4d\x18": "lz4-compressed; unpack it first (lz4 -d)",
-    b"BZh": "bzip2-compressed; unpack it first (bzip2 -dk)",
     b"PK\x03\x04": "a zip archive",
     b"snoop\0\0\0": "a snoop capture; convert it first (editcap -F pcap)",
     b"\x7fELF": "a program",
     b"<": "XML or HTML",
     b"{": "JSON",
 }
-
-
-def map_file(path: str) -> Data:
-    """The whole file, mapped and read only. InputFault when it cannot be opened or is empty."""
-    try:
-        with Path(path).open("rb") as file:
-            if not Path(path).is_file():
-                raise InputFault(f"{path} is not a file; give a capture that tcpdump has written")
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise InputFault(f"no capture file {path}") from None
-    except IsADirectoryError:
-        raise InputFault(f"{path} is a directory, not a capture file") from None
-    except PermissionError:
-        raise InputFault(f"no permission to read the capture file {path}") from None
-    except ValueError:
-        raise InputFault(f"{path} is empty, not a capture file") from None
-    except OSError as error:
-        raise InputFault(f"cannot read the capture file {path}: {error.strerror}") from None
-    return np.frombuffer(mapped, np.uint8)
-
-
-def forget(data: Data) -> None:
-    """Let go of the pages of a map that were read, so that a capture larger than the memory does not fill it.
-
-    They stay in the page cache as long as there is room: reading them again costs little.
-    """
-    mapped = data.base.obj if isinstance(data.base, memoryview) else data.base
-    if isinstance(mapped, mmap.mmap):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def frames(path: str, data: Data) -> Iterator[Array]:
@@ -88,7 +51,7 @@ def frames(path: str, data: Data) -> Iterator[Array]:
 def _describe(head: bytes) -> str:
     for start, kind in _LOOKS_LIKE.items():
         if head.startswith(start):
-            return f"looks like {kind}" if "compressed" not in kind else f"is {kind}"
+            return f"looks like {kind}"
     if all(9 <= byte <= 13 or 32 <= byte < 127 for byte in head):
         return "looks like text"
     return f"begins with the bytes {head[:4].hex(' ')}"
@@ -98,10 +61,17 @@ def _pcap_frames(path: str, data: Data, big: bool, fraction_ns: int, header: int
     if len(data) < 24:
         raise InputFault(f"{path} ends inside its file header: no packet was written to it")
     link = int(framing.word(data, 20, big)) & 0xFFFF  # the upper bits tell of a frame check sequence
+    version = int(framing.word(data, 4, big))
+    major, minor = (version >> 16, version & 0xFFFF) if big else (version & 0xFFFF, version >> 16)
+    lengths = framing.LENGTHS_IN_ORDER
+    if major == 543 or (major, minor) < (2, 3):
+        lengths = framing.LENGTHS_SWAPPED
+    elif (major, minor) == (2, 3):
+        lengths = framing.LENGTHS_EITHER_WAY
     batch = np.zeros(BATCH, FRAME)
     at, why = 24, framing.MORE
     while at < len(data) and why == framing.MORE:
-        count, at, why = framing.scan_pcap(data, at, big, fraction_ns, header, link, batch)
+        count, at, why = framing.scan_pcap(data, at, big, fraction_ns, header, lengths, link, batch)
         yield batch[:count]
     _warn(path, at, why, len(data))
 
@@ -167,6 +137,6 @@ def _interface(block: bytes, order: str) -> Array:
 
 def _warn(path: str, at: int, why: int, size: int) -> None:
     if why == framing.CUT:
-        _log.warning("%s ends in the middle of a packet: its last %d bytes are left out", path, size - at)
+        _log.warning("%s ends in the middle of a packet at offset %d: %d bytes are left out", path, at, size - at)
     elif why == framing.CORRUPT:
         _log.warning("%s is damaged at offset %d: what follows, %d bytes, is left out", path, at, size - at)

@@ -30,21 +30,27 @@ def _word(data: Data, at: int, big: bool) -> int:
     return (d << 24) | (c << 16) | (b << 8) | a
 
 
+LENGTHS_IN_ORDER, LENGTHS_SWAPPED, LENGTHS_EITHER_WAY = 0, 1, 2
+"""Captured before original length, the other way round, or as the smaller one says: old writers differed."""
+
+
 @kernel
 def scan_pcap(
-    data: Data, at: int, big: bool, fraction_ns: int, header: int, link: int, frames: Array
+    data: Data, at: int, big: bool, fraction_ns: int, header: int, lengths: int, link: int, frames: Array
 ) -> tuple[int, int, int]:
     """Fill ``frames`` from the records at ``at``; gives (frames, next offset, MORE | CUT | CORRUPT).
 
     ``fraction_ns`` is the length of one unit of the second timestamp field, ``header`` the size of a record
-    header.
+    header, ``lengths`` how its two lengths stand (libpcap, sf-pcap.c).
     """
     size = len(data)
     count = 0
     while count < len(frames) and at < size:
         if at + header > size:
             return count, at, CUT
-        captured = _word(data, at + 8, big)
+        captured, original = _word(data, at + 8, big), _word(data, at + 12, big)
+        if lengths == LENGTHS_SWAPPED or (lengths == LENGTHS_EITHER_WAY and captured > original):
+            captured, original = original, captured
         if captured > LARGEST_FRAME:
             return count, at, CORRUPT
         if at + header + captured > size:
@@ -52,7 +58,7 @@ def scan_pcap(
         frames["time_ns"][count] = _word(data, at, big) * _SECOND + _word(data, at + 4, big) * fraction_ns
         frames["offset"][count] = at + header
         frames["captured"][count] = captured
-        frames["original"][count] = max(_word(data, at + 12, big), captured)
+        frames["original"][count] = max(original, captured)
         frames["link"][count] = link
         count += 1
         at += header + captured

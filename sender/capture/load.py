@@ -13,8 +13,9 @@ from gryphon.controller.errors import InputFault
 from gryphon.sender.capture import sessions
 from gryphon.sender.capture.build import build
 from gryphon.sender.capture.columns import Array
-from gryphon.sender.capture.packets import Packets, Progress, read
+from gryphon.sender.capture.packets import Packets, read
 from gryphon.sender.capture.recording import DEFAULT, REASONS, Recording, Rules, Verdict
+from gryphon.sender.capture.unpack import Progress
 
 _log = logging.getLogger(__name__)
 

@@ -19,10 +19,11 @@ import pytest
 from conversations import stream_of
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.capture.decode import decode, new_batch, new_counts
-from gryphon.sender.capture.files import frames, map_file
+from gryphon.sender.capture.decode import Batch, decode, new_counts
+from gryphon.sender.capture.files import frames
 from gryphon.sender.capture.load import load
 from gryphon.sender.capture.recording import Recording
+from gryphon.sender.capture.unpack import map_file
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 
@@ -105,12 +106,13 @@ def test_a_capture_without_any_syn_says_why_it_cannot_be_replayed(capture: str) 
 @pytest.mark.parametrize("capture", [*KNOWN, *NOT_REPLAYABLE], indirect=True)
 def test_dpkt_reads_the_same_packets(capture: str) -> None:
     data = map_file(capture)
-    segments, endpoints = new_batch(1 << 16)
+    room = Batch(1 << 16)
     mine = []
     for batch in frames(capture, data):
-        found = decode(data, batch, segments, endpoints, new_counts())
-        ports = endpoints[["a_port", "b_port"]][:found]
-        for segment, (source, destination) in zip(segments[:found], ports, strict=True):
+        columns = (room.segments, room.endpoints, room.owners, room.fragments)
+        found, _ = decode(data, batch, *columns, new_counts())
+        ports = room.endpoints[["a_port", "b_port"]][:found]
+        for segment, (source, destination) in zip(room.segments[:found], ports, strict=True):
             start = int(segment["tcp"]) + int(segment["header"])
             payload = data[start : start + int(segment["captured"])].tobytes()
             numbers = [int(segment[name]) for name in ("seq", "ack", "flags", "window")]

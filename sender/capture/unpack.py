@@ -1,0 +1,167 @@
+"""A capture file to its bytes in memory: mapped where it lies, or unpacked or copied into an unlinked file.
+
+Compressed files are known by their first bytes, whatever their names; a pipe and standard input (``-``) are read
+to their end first, since reassembly goes back and forth.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import logging
+import lzma
+import mmap
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
+
+from gryphon.controller.errors import InputFault
+from gryphon.sender.capture.arena import Arena
+from gryphon.sender.capture.columns import Data
+
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Told the bytes of the files that were read, and how many there are (0: not known)."""
+
+_CHUNK = 1 << 20
+_LARGEST_WINDOW = 1 << 27  # of zstd, its command's own limit: a frame may ask for as much memory as it likes
+
+
+class _Stream(Protocol):
+    """What every unpacker offers: at most one read of what is behind it, so that nothing is lost by an error."""
+
+    def read1(self, size: int = -1, /) -> bytes: ...
+
+
+def _zstd(file: BinaryIO) -> _Stream:
+    import zstandard
+
+    reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).stream_reader(file, read_across_frames=True)
+    return cast(_Stream, reader)
+
+
+def _lz4(file: BinaryIO) -> _Stream:
+    import lz4.frame
+
+    return cast(_Stream, lz4.frame.LZ4FrameFile(file))
+
+
+_UNPACKERS: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+    b"\x04\x22\x4d\x18": ("lz4", _lz4),
+    b"BZh": ("bzip2", bz2.BZ2File),
+}
+"""First bytes of a compressed file: the format, and what unpacks it."""
+
+_HEAD = 6
+
+
+class _Behind(io.RawIOBase):
+    """What a pipe gives, with the bytes that were read from it to know its kind in front again."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._head[: len(buffer)] or self._rest.read1(len(buffer))  # type: ignore[attr-defined]
+        self._head = self._head[len(chunk) :]
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def map_file(path: str, progress: Progress | None = None) -> Data:
+    """The whole content, read only, ``-`` for standard input.
+
+    InputFault when it cannot be opened, is empty, or is compressed and nothing of it can be unpacked.
+    EnvironmentFault when there is no room to unpack it.
+    """
+    path, given = ("standard input", path) if path == "-" else (path, path)
+    try:
+        with _open(given) as file:
+            status = os.fstat(file.fileno())
+            regular = stat.S_ISREG(status.st_mode)
+            if not regular and not stat.S_ISFIFO(status.st_mode) and not stat.S_ISSOCK(status.st_mode):
+                raise InputFault(f"{path} is not a file; give a capture that tcpdump has written")
+            head = file.read(_HEAD)
+            if not head:
+                raise InputFault(f"{path} is empty, not a capture file")
+            known = next((each for magic, each in _UNPACKERS.items() if head.startswith(magic)), None)
+            if regular and known is None:
+                return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            if regular:
+                file.seek(0)
+            else:
+                file = cast(BinaryIO, io.BufferedReader(_Behind(head, file), _CHUNK))
+            return _unpacked(path, file, known, status.st_size if regular else 0, progress)
+    except FileNotFoundError:
+        raise InputFault(f"no capture file {path}") from None
+    except IsADirectoryError:
+        raise InputFault(f"{path} is a directory, not a capture file") from None
+    except PermissionError:
+        raise InputFault(f"no permission to read the capture file {path}") from None
+    except OSError as error:
+        raise InputFault(f"cannot read the capture file {path}: {error.strerror}") from None
+
+
+def _open(path: str) -> BinaryIO:
+    if path != "-":
+        return Path(path).open("rb")
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputFault("standard input is closed: pipe a capture into it, or name a file instead of -")
+    if os.isatty(0):
+        raise InputFault("standard input is a terminal: pipe a capture into it, or name a file instead of -")
+    return open(0, "rb", closefd=False)
+
+
+def _unpacked(
+    path: str,
+    file: BinaryIO,
+    known: tuple[str, Callable[[BinaryIO], Any]] | None,
+    size: int,
+    progress: Progress | None,
+) -> Data:
+    """Everything that comes out of a compressed file or a pipe; what can be had of it when it is damaged."""
+    import zstandard
+
+    content = Arena(np.uint8)
+    name, unpacker = known or ("", None)
+    stream = cast(_Stream, unpacker(file) if unpacker else file)
+    damages = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, RuntimeError, ValueError)
+    try:
+        while chunk := stream.read1(_CHUNK):
+            content.append(np.frombuffer(chunk, np.uint8))
+            if progress is not None and size:
+                progress(file.tell(), size)
+    except (*damages, OSError) as error:
+        if unpacker is None or (not isinstance(error, damages) and error.errno is not None):
+            raise
+        why = f"{path} is damaged: {name} cannot unpack it beyond offset {file.tell() if size else len(content)}"
+        if not len(content):
+            raise InputFault(f"{why} ({error})") from None
+        _log.warning("%s; the %d bytes before that are read", why, len(content))
+    if not len(content):
+        raise InputFault(f"{path} is empty, not a capture file")
+    return content.rows()
+
+
+def forget(data: Data) -> None:
+    """Let go of the pages of a map that were read, so that a capture larger than the memory does not fill it.
+
+    They stay in the page cache as long as there is room: reading them again costs little.
+    """
+    mapped = data.base.obj if isinstance(data.base, memoryview) else data.base
+    if isinstance(mapped, mmap.mmap):
+        mapped.madvise(mmap.MADV_DONTNEED)
