@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
-from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_speed
+from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
 
 log = logging.getLogger("gryphon")
 
@@ -67,6 +67,7 @@ def send(
     accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
     rate: Annotated[float, typer.Option("-i", "--rate", help="New sessions per second.")] = 1000.0,
     timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
+    hold: Annotated[str | None, typer.Option("--hold", help="Stay connected at the end: seconds, or forever.")] = None,
     mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
     seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
     mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
@@ -98,6 +99,7 @@ def send(
         speed=parse_speed(accelerate),
         rate=rate,
         timeout_s=timeout,
+        hold_s=parse_hold(hold),
         mode=mode,
         seed=seed,
         mtu=mtu,

@@ -15,6 +15,8 @@ DEFAULT_PORT = 36524
 
 SMALLEST_MTU, LARGEST_MTU = 576, 65535
 
+LONGEST_HOLD_S = 30 * 86_400.0
+
 REFUSED = {
     "-C": "one channel carries every record: leave -C out",
     "-S": "each server's own MSS is obeyed, bounded by the MTU: set -M instead of -S",
@@ -38,6 +40,7 @@ class SendOptions:
     speed: float  # infinity: no gaps
     rate: float
     timeout_s: float
+    hold_s: float | None  # infinity: until the server closes; None: sessions end as recorded
     mode: int
     seed: int
     mtu: int
@@ -60,6 +63,21 @@ def parse_speed(text: str) -> float:
     if not 0 < speed < math.inf:
         raise InputFault(f"-a {text}: give a positive number such as 2 or 0.5, or max for no pauses at all")
     return speed
+
+
+def parse_hold(text: str | None) -> float | None:
+    """``--hold``: seconds, or ``forever``."""
+    if text is None:
+        return None
+    if text == "forever":
+        return math.inf
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_HOLD_S:
+        raise InputFault(f"--hold {text}: give seconds, more than 0 and at most {LONGEST_HOLD_S:.0f}, or forever")
+    return seconds
 
 
 def parse_files(text: str) -> tuple[str, ...]:

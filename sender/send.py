@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import resource
 import sys
@@ -87,7 +88,7 @@ def _prepare(options: SendOptions) -> Prepared:
     open_raw(transfers.version).close()
     warm_up()
     recording = load(list(options.files), list(transfers.targets))
-    script = compile_script(recording, transfers.targets, options.speed)
+    script = compile_script(recording, transfers.targets, options.speed, options.hold_s)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
     return Prepared(options, transfers, pool, recording, script)
@@ -191,7 +192,7 @@ def _facts(
     return RunFacts(
         version=version("gryphon"),
         command=sys.argv,
-        config=options | {"speed": str(prepared.options.speed)},
+        config=options | {name: str(value) for name, value in options.items() if name == "speed" or value == math.inf},
         started=started,
         duration_s=duration_ns / 1e9,
         ending=ending,

@@ -89,19 +89,48 @@ def close(core: Core, row: int, user: Any, now: int) -> None:
 
 
 @inner
-def _closes_first(core: Core, row: int) -> bool:
-    """Whether the server closed first in the recording."""
-    end = session_of(core, row).end
-    return bool(end == End.SERVER_FIN or end == End.SERVER_RST)
+def _await_close(user: Any, now: int, until: int) -> None:
+    """Wait for the server to close, at most until then: the hop of that time is kept, since it may be any number."""
+    user.phase = Phase.PEER_CLOSE
+    user.intended = until >> HOP_BITS
+    set_action(user, now, until)
+
+
+@inner
+def _is_over(user: Any, now: int) -> bool:
+    """Whether the wait for the server to close is at its end; else it goes on for as many hops as a row can count."""
+    reached = now - after(now, user.act_at)
+    left = int64(user.intended) - (reached >> HOP_BITS)
+    if left > 0:
+        set_action(user, now, reached + (left << HOP_BITS))
+    return left <= 0
+
+
+@inner
+def _await_sent(core: Core, user: Any, now: int) -> None:
+    """Wait for the windows to let the rest of the last message go, no longer than for an answer."""
+    user.phase = Phase.UNSENT
+    set_action(user, now, now + core.timeout)
+
+
+@inner
+def _hold(core: Core, row: int, user: Any, now: int, until: int) -> None:
+    """Nothing is left to say: the user has completed, and stays until the server closes or the hold is over."""
+    if all_sent(core, row, user):
+        complete(core, user)
+        _await_close(user, now, until)
+    else:
+        _await_sent(core, user, now)
 
 
 @inner
 def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """Nobody waits for an answer: the next entry is due its gap after ``base``."""
-    entry = entry_at(core.entries, user.message)
-    if entry.last and _closes_first(core, row):
-        user.phase = Phase.PEER_CLOSE
-        set_action(user, now, base + entry.patience)
+    entry, end = entry_at(core.entries, user.message), session_of(core, row).end
+    if entry.last and end == End.HELD:
+        _hold(core, row, user, now, base + entry.patience)
+    elif entry.last and (end == End.SERVER_FIN or end == End.SERVER_RST):
+        _await_close(user, now, base + entry.patience)
     else:
         user.phase = Phase.DUE
         set_action(user, now, base + entry.gap)
@@ -158,8 +187,7 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
 def _finish(core: Core, row: int, user: Any, now: int) -> None:
     """The end entry's time has come: close as the recorded client did, once everything has been sent."""
     if not all_sent(core, row, user):
-        user.phase = Phase.UNSENT
-        set_action(user, now, now + core.timeout)
+        _await_sent(core, user, now)
         return
     complete(core, user)
     if session_of(core, row).end == End.CLIENT_RST:
@@ -171,8 +199,12 @@ def _finish(core: Core, row: int, user: Any, now: int) -> None:
 
 @inner
 def finish_unsent(core: Core, row: int, user: Any, now: int) -> None:
-    """Close after all, when what the windows held back has been sent."""
-    if user.phase == Phase.UNSENT and all_sent(core, row, user):
+    """Close after all, or begin the hold, when what the windows held back has been sent."""
+    if user.phase != Phase.UNSENT or not all_sent(core, row, user):
+        return
+    if session_of(core, row).end == End.HELD:
+        schedule(core, row, user, now, now)
+    else:
         _finish(core, row, user, now)
 
 
@@ -281,7 +313,8 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
         answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(user, entry))
         advance(core, row, user, now)
     elif user.phase == Phase.PEER_CLOSE:
-        _finish(core, row, user, now)
+        if _is_over(user, now):
+            _finish(core, row, user, now)
     else:
         time_out(core, user)  # a completed user stays completed
         reset(core, row, user, now)

@@ -35,7 +35,7 @@ USER = np.dtype(
         ("rcv_nxt", "u4"),
         ("ts_recent", "u4"),  # TSval to echo (RFC 7323, 4.3)
         ("answer", "u4"),  # bytes of the answer so far
-        ("intended", "u4"),  # when the last message should have gone out by the schedule
+        ("intended", "u4"),  # when the last message should have gone out by the schedule; in PEER_CLOSE the last hop
         ("sent_at", "u4"),  # when it did
         ("rto_at", "u4"),  # deadline: retransmission or window probe
         ("act_at", "u4"),  # deadline: the script's next action
@@ -61,8 +61,8 @@ class Phase(enum.IntEnum):
     SETTLE = 2  # more of the answer, or silence until act_at
     UNSURE = 3  # the same, where silence may mean a loss
     STALLED = 4  # the same, where it surely does
-    PEER_CLOSE = 5  # the server, which closed first in the recording; act_at is the end of patience
-    UNSENT = 6  # the windows, before it closes: not everything has been sent; act_at is the time-out
+    PEER_CLOSE = 5  # the server, which closed first in the recording, or a hold's end; act_at is the end of patience
+    UNSENT = 6  # the windows, before it closes or holds: not everything has been sent; act_at is the time-out
     CLOSING = 7  # the connection's end after our FIN; act_at is the end of patience
     ENDED = 8  # nothing
 

@@ -20,7 +20,7 @@ SESSION = np.dtype(
         ("syn_mss", "u2"),
         ("syn_options", "u1"),  # controller.record.Option bits that the user's SYN carries
         ("syn_scale", "u1"),
-        ("end", "u1"),  # End: who closed first
+        ("end", "u1"),  # End: who closes first
     ],
     align=True,
 )
@@ -28,7 +28,7 @@ SESSION = np.dtype(
 ENTRY = np.dtype(
     [
         ("gap", "i8"),  # us at the run's speed, from the end of what went before
-        ("patience", "i8"),  # us, unscaled: how long to wait for a server that closes first
+        ("patience", "i8"),  # us, unscaled: how long to wait for a server that may close first
         ("duration", "i8"),  # us: the recorded answer to the previous message, to its last byte
         ("settle", "i8"),  # us of silence after which that answer counts as complete
         ("stream_end", "u4"),  # one past the message's last byte in the session's stream
@@ -46,17 +46,18 @@ PUSH_PAUSE_NS = 1_000_000_000
 """Server bytes after a longer pause are a push (design, section 6)."""
 
 LONGEST_US = 1 << 46
-"""No gap is longer than two years."""
+"""No gap is longer than two years, and no hold."""
 
 
 class End(enum.IntEnum):
-    """Who closed first in the recording, and how."""
+    """Who closed first in the recording, and how; or that the run holds its connections instead."""
 
     NONE = 0  # the recording stops before the end: the user closes
     CLIENT_FIN = 1
     CLIENT_RST = 2
     SERVER_FIN = 3
     SERVER_RST = 4
+    HELD = 5  # the user stays until the server closes or its hold is over, then it closes
 
 
 class Recorded(Protocol):
@@ -90,13 +91,15 @@ class Script:
     payload: npt.NDArray[np.uint8]
 
 
-def compile_script(recording: Recorded, targets: dict[int, int], speed: float) -> Script:
+def compile_script(recording: Recorded, targets: dict[int, int], speed: float, hold_s: float | None = None) -> Script:
     """Turn a recording into a script.
 
     Args:
         recording: sessions, messages and payload; every session's server port is a key of ``targets``.
         targets: recorded server port to index of the server that its sessions go to.
         speed: gaps are divided by it; infinity sends every message as soon as it may go.
+        hold_s: seconds for which every connection stays open after its last message was answered, whatever the
+            recording did then; infinity: until the server closes. None: sessions end as recorded.
     """
     source = recording.sessions
     sessions = np.zeros(len(source), SESSION)
@@ -111,11 +114,19 @@ def compile_script(recording: Recorded, targets: dict[int, int], speed: float) -
     sessions["syn_options"] = source["syn_options"]
     sessions["syn_scale"] = np.minimum(source["syn_window_scale"], 14)
     sessions["end"] = source["end"]
-    return Script(
-        sessions.view(np.recarray),
-        _entries(recording, sessions, speed).view(np.recarray),
-        np.ascontiguousarray(recording.payload),
-    )
+    entries = _entries(recording, sessions, speed)
+    if hold_s is not None:
+        _hold(sessions, entries, hold_s)
+    return Script(sessions.view(np.recarray), entries.view(np.recarray), np.ascontiguousarray(recording.payload))
+
+
+def _hold(sessions: npt.NDArray[Any], entries: npt.NDArray[Any], hold_s: float) -> None:
+    """Let every session end with a hold of so many seconds; one without a message begins it once connected."""
+    ends = sessions["first"] + sessions["entries"] - 1
+    sessions["end"] = End.HELD
+    entries["patience"][ends] = int(min(hold_s * 1e6, LONGEST_US))
+    # what the server says to a user that never speaks is a push: whether it comes is the server's affair
+    entries["expect"][ends[sessions["entries"] == 1]] = 0
 
 
 def _entries(recording: Recorded, sessions: npt.NDArray[Any], speed: float) -> npt.NDArray[Any]:

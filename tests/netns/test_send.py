@@ -42,6 +42,43 @@ def test_an_interrupted_run_resets_every_connection_and_tells_what_was(
         until("the resets", lambda: not established(lab))
 
 
+def test_held_users_stay_connected_together_and_then_all_close(lab: Lab, nginx: Nginx, recording: Recording) -> None:
+    """The first hold ends seconds after the last user has connected; nginx itself would keep them for an hour."""
+    with intercepted(lab, "target") as (topology, _):
+        before = nginx.mark()
+        run = start(lab, [*options(recording, topology.intercept, 200), "--hold", "5"])
+        until("200 connections that nginx holds", lambda: nginx.mark().open == 200, seconds=30)
+        assert len(established(lab)) == 200
+        assert run.finish() == 0, run.text
+        users = run.result["users"]
+        assert users["completed"] == users["peak_active"] == 200
+        assert run.result["messages"]["mismatched"] == 0
+        assert "no answer" not in run.text
+        served = nginx.since(before)
+        assert (served.connections, served.open) == (200, 0)
+        assert served.requests == len(list(recording.replayed(200)))
+
+
+def test_an_interrupted_hold_resets_every_connection_and_everybody_has_completed(
+    lab: Lab, nginx: Nginx, recording: Recording
+) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        before = nginx.mark()
+        run = start(lab, [*options(recording, topology.intercept, 200), "--hold", "forever"])
+        requests = len(list(recording.replayed(200)))
+        until("the last answer", lambda: len(nginx.since(before, patience=0).log) == requests, seconds=30)
+        assert len(established(lab)) == 200
+        run.child.send_signal(signal.SIGINT)
+        assert run.finish(10) == 130
+        assert run.result["verdict"] == "interrupted"
+        assert run.result["config"]["hold_s"] == "inf"
+        users = run.result["users"]
+        assert users["started"] == 200
+        assert users["completed"] + users["failed"]["aborted"] == 200
+        assert users["completed"] >= 175  # all but those whose last download is on its way to them
+        until("the resets", lambda: not established(lab))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_lost_intercept_ends_the_run_within_seconds(
     lab: Lab, nginx: Nginx, recording: Recording, number: signal.Signals

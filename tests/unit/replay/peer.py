@@ -64,6 +64,7 @@ def make_script(
     speed: float = 1.0,
     options: int = ALL_OPTIONS,
     sessions: int = 1,
+    hold_s: float | None = None,
 ) -> Script:
     """A script of identical sessions."""
     session = np.zeros(sessions, SESSION_COLUMNS)
@@ -84,7 +85,7 @@ def make_script(
                 0,
             )
     recording = SimpleNamespace(sessions=session, messages=rows, payload=np.arange(size, dtype=np.uint8))
-    return compile_script(recording, {80: 0}, speed)
+    return compile_script(recording, {80: 0}, speed, hold_s)
 
 
 def make_engine(

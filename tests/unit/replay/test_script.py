@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from peer import MESSAGE_COLUMNS, SESSION_COLUMNS, Message, make_script
 
-from gryphon.sender.replay.script import LONGEST_US, PATIENCE_US, compile_script
+from gryphon.sender.replay.script import LONGEST_US, PATIENCE_US, End, compile_script
 
 TWO = [Message(100, gap_ms=5), Message(50, gap_ms=20, expect=300, answer_ms=8)]
 
@@ -28,6 +28,23 @@ def test_the_speed_leaves_answers_settling_and_patience_as_recorded(speed: float
     assert list(entries["duration"]) == [0, 8000, 0]
     assert list(entries["settle"]) == [200_000] * 3
     assert list(entries["patience"] - PATIENCE_US) == [5000, 20_000, 7000]
+
+
+@pytest.mark.parametrize("speed", [1.0, 8.0, math.inf])
+def test_a_hold_takes_the_place_of_every_recorded_end_unscaled(speed: float) -> None:
+    script = make_script(TWO, sessions=3, end=End.CLIENT_RST, last_expect=9, speed=speed, hold_s=10.5)
+    assert list(script.sessions["end"]) == [End.HELD] * 3
+    assert list(script.entries["patience"][script.entries["last"] == 1]) == [10_500_000] * 3
+    assert list(script.entries["expect"]) == [0, 300, 9] * 3
+
+
+def test_a_hold_forever_is_as_long_as_anything_can_be() -> None:
+    assert make_script(TWO, hold_s=math.inf).entries["patience"][-1] == LONGEST_US
+
+
+def test_a_held_session_without_a_message_waits_for_nothing() -> None:
+    assert list(make_script([], last_expect=300).entries["expect"]) == [300]
+    assert list(make_script([], last_expect=300, hold_s=1.0).entries["expect"]) == [0]
 
 
 def test_only_the_end_entry_of_each_session_is_the_last() -> None:

@@ -40,7 +40,7 @@ class Transcript:
     Args:
         messages: what the user's session says.
         server_isn, client_isn: initial sequence numbers, where a test needs particular ones.
-        end, last_expect, last_gap_ms, speed, options: of the script, see ``peer.make_script``.
+        end, last_expect, last_gap_ms, speed, options, hold_s: of the script, see ``peer.make_script``.
         batch: descriptors of a step.
         plan: of the engine, see ``engine.Plan``.
     """
@@ -57,11 +57,18 @@ class Transcript:
         last_gap_ms: float = 1.0,
         speed: float = 1.0,
         options: int = ALL_OPTIONS,
+        hold_s: float | None = None,
         batch: int = 8192,
         **plan: Any,
     ) -> None:
         self.script = script or make_script(
-            messages, end=end, last_expect=last_expect, last_gap_ms=last_gap_ms, speed=speed, options=options
+            messages,
+            end=end,
+            last_expect=last_expect,
+            last_gap_ms=last_gap_ms,
+            speed=speed,
+            options=options,
+            hold_s=hold_s,
         )
         self.epoch_ns = 0
         if client_isn is not None:

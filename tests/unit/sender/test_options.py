@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.options import SendOptions, check, parse_files, parse_speed
+from gryphon.sender.options import SendOptions, check, parse_files, parse_hold, parse_speed
 
 GOOD: dict[str, Any] = {
     "users": 1000,
@@ -87,6 +87,20 @@ def test_a_speed_is_a_positive_number_or_max(text: str, speed: float) -> None:
 def test_another_speed_is_refused(text: str) -> None:
     with pytest.raises(InputFault, match="-a "):
         parse_speed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hold"),
+    [(None, None), ("2", 2.0), ("0.5", 0.5), ("2592000", 2_592_000.0), ("forever", math.inf)],
+)
+def test_a_hold_is_seconds_or_forever(text: str | None, hold: float | None) -> None:
+    assert parse_hold(text) == hold
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "long", "inf", "nan", "2592001", "FOREVER", "10s"])
+def test_another_hold_is_refused(text: str) -> None:
+    with pytest.raises(InputFault, match=f"--hold {text}: give seconds, more than 0 and at most 2592000, or forever"):
+        parse_hold(text)
 
 
 def test_files_are_listed_and_patterns_expanded_in_order(tmp_path: Path) -> None:
