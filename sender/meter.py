@@ -15,7 +15,10 @@ from gryphon.sender.results.series import Series
 log = logging.getLogger("gryphon")
 
 SILENT_S = 3.0
-"""Packets leave and nothing comes back for so long: worth a word."""
+"""Packets that ask for an answer leave and nothing comes back for so long: worth a word."""
+
+_ASKING = [Counter.SESSIONS_STARTED, Counter.BYTES_SENT, Counter.RETRANSMITTED]
+"""What counts them; an acknowledgement alone asks for nothing, such as the last one before a long pause or a hold."""
 
 
 class Meter:
@@ -61,7 +64,7 @@ class Meter:
                 log.warning("answers arrive again")
             self._warned = False
             return
-        self._asked = self._asked or interval.delta[Counter.PACKETS_SENT] > 0
+        self._asked = self._asked or bool(interval.delta[_ASKING].any())
         silent = interval.time_s - self._heard_s
         if self._asked and silent >= SILENT_S and not self._warned:
             self._warned = True
