@@ -68,6 +68,12 @@ def send(
     rate: Annotated[float, typer.Option("-i", "--rate", help="New sessions per second.")] = 1000.0,
     timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
     hold: Annotated[str | None, typer.Option("--hold", help="Stay connected at the end: seconds, or forever.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict/--skip-rejected", help="Refuse to start when some session cannot be replayed.")
+    ] = False,
+    allow_encrypted: Annotated[
+        bool, typer.Option("--allow-encrypted", help="Replay TLS and SSH sessions, too, byte for byte.")
+    ] = False,
     mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
     seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
     mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
@@ -100,6 +106,8 @@ def send(
         rate=rate,
         timeout_s=timeout,
         hold_s=parse_hold(hold),
+        strict=strict,
+        allow_encrypted=allow_encrypted,
         mode=mode,
         seed=seed,
         mtu=mtu,

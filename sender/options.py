@@ -41,6 +41,8 @@ class SendOptions:
     rate: float
     timeout_s: float
     hold_s: float | None  # infinity: until the server closes; None: sessions end as recorded
+    strict: bool  # no session of the services may be rejected
+    allow_encrypted: bool
     mode: int
     seed: int
     mtu: int

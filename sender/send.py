@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.tokens import find_token
-from gryphon.sender.capture.load import load
-from gryphon.sender.capture.recording import Recording
+from gryphon.sender.capture.load import check_whole, load
+from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places, taken_addresses
 from gryphon.sender.loop import Loop, Stop
 from gryphon.sender.meter import Meter
@@ -87,7 +87,10 @@ def _prepare(options: SendOptions) -> Prepared:
     # before seconds of compiling: whether packets may be sent at all
     open_raw(transfers.version).close()
     warm_up()
-    recording = load(list(options.files), list(transfers.targets))
+    rules = Rules(keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted)
+    recording = load(list(options.files), list(transfers.targets), rules)
+    if options.strict:
+        check_whole(recording)
     script = compile_script(recording, transfers.targets, options.speed, options.hold_s)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)

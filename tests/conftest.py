@@ -9,7 +9,7 @@ from scapy.config import conf
 @pytest.fixture(autouse=True, scope="session")
 def scapy_asks_nobody() -> None:
     """scapy looks up the hardware address of a destination on the network when a frame names none."""
-    import scapy.layers.inet6  # noqa: F401 -- its look-up is registered when it is imported
+    import scapy.layers.inet6
     import scapy.layers.l2  # noqa: F401
 
     conf.neighbor.resolvers.clear()

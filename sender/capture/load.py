@@ -75,6 +75,21 @@ def load(
     return recording
 
 
+def check_whole(recording: Recording) -> None:
+    """InputFault when a session to the chosen services cannot be replayed, with the reasons."""
+    count = sum(recording.rejected.values())
+    if count:
+        raise InputFault(
+            f"{count} of {_counted(recording.recorded, 'session')} cannot be replayed: {_why(recording.rejected)}; "
+            "leave --strict out to replay the others"
+        )
+
+
+def _why(rejected: dict[str, int]) -> str:
+    """The reasons with their counts: "no_syn 3 (they began before the capture)"."""
+    return "; ".join(f"{reason} {count} ({REASONS[reason]})" for reason, count in rejected.items() if count)
+
+
 def _warn_of_copies(recording: Recording) -> None:
     """A copy of client bytes with another content: something on the way, or the capture, is broken."""
     numbers = np.flatnonzero(recording.connections["differing"])
@@ -120,7 +135,6 @@ def _nothing_replayable(
     files: list[str], ports: Collection[int] | None, recorded: int, rejected: dict[str, int]
 ) -> str:
     to = "" if ports is None else f" to port {_either(sorted(ports))}"
-    why = "; ".join(f"{reason} {count} ({REASONS[reason]})" for reason, count in rejected.items() if count)
     which = f"the one session{to}" if recorded == 1 else f"none of the {recorded} sessions{to}"
     can = "cannot" if recorded == 1 else "can"
-    return f"{which} in {', '.join(files)} {can} be replayed: {why}"
+    return f"{which} in {', '.join(files)} {can} be replayed: {_why(rejected)}"

@@ -111,6 +111,16 @@ def ethernet(packet: bytes, tags: tuple[int, ...] = ()) -> bytes:
     return (bytes(12) + stack + struct.pack("!H", kind) + packet).ljust(60, b"\0")
 
 
+def bare(conversation: Conversation) -> list[tuple[int, bytes]]:
+    """The conversation's IP packets, without Ethernet and its padding."""
+    packets = []
+    for time_ns, frame in conversation.packets:
+        four = frame[14] >> 4 == 4
+        size = struct.unpack("!H", frame[16:18])[0] if four else 40 + struct.unpack("!H", frame[18:20])[0]
+        packets.append((time_ns, frame[14 : 14 + size]))
+    return packets
+
+
 def write_pcap(
     path: Path,
     packets: list[tuple[int, bytes]],

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conversations import Conversation, same, stream_of, write_pcap
+from conversations import Conversation, bare, same, stream_of, write_pcap
 from encapsulations import LINKS, TUNNELS, wrapped
 from scapy.compat import raw
 from scapy.layers.inet import IP, TCP, UDP
@@ -34,16 +34,6 @@ def talk(request: pytest.FixtureRequest) -> Conversation:
     conversation.answer(60, b"f")
     conversation.close(70)
     return conversation
-
-
-def bare(conversation: Conversation) -> list[tuple[int, bytes]]:
-    """The conversation's IP packets, without Ethernet and its padding."""
-    packets = []
-    for time_ns, frame in conversation.packets:
-        four = frame[14] >> 4 == 4
-        size = struct.unpack("!H", frame[16:18])[0] if four else 40 + struct.unpack("!H", frame[18:20])[0]
-        packets.append((time_ns, frame[14 : 14 + size]))
-    return packets
 
 
 def plain(tmp_path: Path, conversation: Conversation) -> Recording:

@@ -16,6 +16,8 @@ GOOD: dict[str, Any] = {
     "users": 1000,
     "rate": 1000.0,
     "timeout_s": 75.0,
+    "strict": False,
+    "allow_encrypted": False,
     "mode": 0,
     "seed": 0,
     "mtu": 1500,
