@@ -67,13 +67,13 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def in_order(main: Callable[[], int]) -> int:
+def in_order(main: Callable[[], int], left: str = "the lab is gone") -> int:
     """Runs a benchmark's main function such that Ctrl-C and SIGTERM end it with its lab removed; its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:
-        print("Interrupted; the lab is gone.", file=sys.stderr)
+        print(f"Interrupted; {left}.", file=sys.stderr)
         return 130
 
 
