@@ -52,6 +52,7 @@ def cache_directory(package: Path) -> Path | None:
     directory = home / ".cache" / "gryphon" / _digest(package)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(directory)  # what is in use is never among the oldest, which are removed
         return directory if _private(directory) else None
     except OSError:
         return None

@@ -58,7 +58,7 @@ class Arena:
 
     def __init__(self, dtype: npt.DTypeLike, in_memory: int = IN_MEMORY) -> None:
         self._dtype = np.dtype(dtype)
-        self._parts: list[npt.NDArray[Any]] = []
+        self._memory = np.empty(0, self._dtype)
         self._file: BinaryIO | None = None
         self._in_memory = in_memory
         self._rows = 0
@@ -68,40 +68,44 @@ class Arena:
 
     def append(self, rows: npt.NDArray[Any]) -> None:
         """Add a copy of the rows."""
-        if len(rows):
-            self.extend(len(rows))[:] = rows
+        self.extend(len(rows))[:] = rows
 
     def extend(self, count: int) -> npt.NDArray[Any]:
         """Room for ``count`` more rows, to be written before the arena is asked for anything else."""
-        start, size = self._rows * self._dtype.itemsize, count * self._dtype.itemsize
-        self._rows += count
-        if self._file is None and start + size <= self._in_memory:
-            self._parts.append(np.zeros(count, self._dtype))
-            return self._parts[-1]
+        start, self._rows = self._rows, self._rows + count
+        if self._file is None and self._rows * self._dtype.itemsize <= self._in_memory:
+            if self._rows > len(self._memory):
+                grown = np.empty(4 * self._rows, self._dtype)  # what is not written takes no memory
+                grown[:start] = self._memory[:start]
+                self._memory = grown
+            return self._memory[start : self._rows]
+        if count == 0:
+            return self._memory[:0]  # neither can a file be grown by nothing, nor nothing be mapped
         if self._file is None:
             self._file = temporary()
-            with no_room():
-                for part in self._parts:
-                    self._file.write(part.tobytes())
-                self._file.flush()
-            self._parts.clear()
-        _leave_room(self._file, size)
-        with no_room():
-            os.posix_fallocate(self._file.fileno(), start, size)  # a full disk says so here, not as a bus error
-        return self._view(start, size)
+            kept, self._memory = self._memory[:start], self._memory[:0]
+            if start:
+                self._reserved(0, start)[:] = kept
+        return self._reserved(start, count)
 
     def rows(self) -> npt.NDArray[Any]:
         """All rows as one array; nothing is added afterwards."""
-        if self._file is not None:
-            return self._view(0, self._rows * self._dtype.itemsize)
-        if len(self._parts) != 1:
-            self._parts = [np.concatenate([*self._parts, np.zeros(0, self._dtype)])]
-        return self._parts[0]
+        return self._memory[: self._rows] if self._file is None else self._mapped(0, self._rows)
 
-    def _view(self, start: int, size: int) -> npt.NDArray[Any]:
-        """The bytes ``start`` to ``start + size`` of the file, mapped."""
+    def _reserved(self, start: int, count: int) -> npt.NDArray[Any]:
+        """New rows of the file."""
         assert self._file is not None
-        skip = start % mmap.ALLOCATIONGRANULARITY
+        first, size = start * self._dtype.itemsize, count * self._dtype.itemsize
+        _leave_room(self._file, size)
         with no_room():
-            mapped = mmap.mmap(self._file.fileno(), size + skip, offset=start - skip)
+            os.posix_fallocate(self._file.fileno(), first, size)  # a full disk says so here, not as a bus error
+        return self._mapped(start, count)
+
+    def _mapped(self, start: int, count: int) -> npt.NDArray[Any]:
+        """Rows of the file."""
+        assert self._file is not None
+        first, size = start * self._dtype.itemsize, count * self._dtype.itemsize
+        skip = first % mmap.ALLOCATIONGRANULARITY
+        with no_room():
+            mapped = mmap.mmap(self._file.fileno(), size + skip, offset=first - skip)
         return np.frombuffer(mapped, self._dtype, offset=skip)

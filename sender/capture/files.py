@@ -13,7 +13,7 @@ from gryphon.sender.capture.columns import FRAME, Array, Data
 
 _log = logging.getLogger(__name__)
 
-BATCH = 1 << 16
+BATCH = 1 << 12
 """Frames that are walked, decoded and forgotten at once: their headers stay in the processor's cache."""
 
 _PCAP = {  # magic: (nanoseconds per unit of the fraction, bytes of a record header)
@@ -69,9 +69,12 @@ def _pcap_frames(path: str, data: Data, big: bool, fraction_ns: int, header: int
     elif (major, minor) == (2, 3):
         lengths = framing.LENGTHS_EITHER_WAY
     batch = np.zeros(BATCH, FRAME)
-    at, why = 24, framing.MORE
+    at, why, ahead = 24, framing.MORE, 0
     while at < len(data) and why == framing.MORE:
+        framing.touch(data, at, at + ahead)
+        start = at
         count, at, why = framing.scan_pcap(data, at, big, fraction_ns, header, lengths, link, batch)
+        ahead = at - start
         yield batch[:count]
     _warn(path, at, why, len(data))
 
@@ -79,13 +82,16 @@ def _pcap_frames(path: str, data: Data, big: bool, fraction_ns: int, header: int
 def _pcapng_frames(path: str, data: Data) -> Iterator[Array]:
     batch = np.zeros(BATCH, FRAME)
     interfaces = np.zeros(0, framing.NETWORK_INTERFACE)
-    at, why, big, last_ns = 0, framing.CONTROL, False, 0
+    at, why, big, last_ns, ahead = 0, framing.CONTROL, False, 0, 0
     while at < len(data) and why in (framing.MORE, framing.CONTROL):
         if why == framing.CONTROL:
             at, why, big, interfaces = _control(data, at, big, interfaces)
             if why != framing.MORE:
                 break
+        framing.touch(data, at, at + ahead)
+        start = at
         count, at, why = framing.scan_pcapng(data, at, big, interfaces, last_ns, batch)
+        ahead = at - start
         if count:
             last_ns = int(batch["time_ns"][count - 1])
             yield batch[:count]

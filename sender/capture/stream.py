@@ -322,6 +322,16 @@ def follow(
 
 
 @kernel
+def _copy(target: npt.NDArray[np.uint8], source: npt.NDArray[np.uint8]) -> None:
+    """Copy byte by byte, which LLVM makes wide copies of only between slices that begin at 0.
+
+    Seven times as fast as the same loop over offsets; a slice assignment takes ten times as long to compile.
+    """
+    for byte in range(len(target)):
+        target[byte] = source[byte]
+
+
+@kernel
 def gather(
     data: npt.NDArray[np.uint8],
     file: int,
@@ -337,5 +347,4 @@ def gather(
             continue
         source = int64(segments["tcp"][i]) + int64(segments["header"][i]) + pieces["skip"][j]
         size = pieces["length"][j]
-        for byte in range(size):  # a slice assignment takes ten times as long to compile
-            payload[starts[j] + byte] = data[source + byte]
+        _copy(payload[starts[j] : starts[j] + size], data[source : source + size])
