@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
+from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
 
 log = logging.getLogger("gryphon")
@@ -123,6 +124,9 @@ def send(
     from gryphon.sender.send import run_send
 
     raise typer.Exit(run_send(options))
+
+
+app.command(no_args_is_help=True)(inspect)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -98,16 +98,17 @@ _PACKAGES: dict[str, Callable[[], None]] = {
 }
 
 
-def warm_up() -> None:
-    """Compile what is not compiled yet, with a word about it on standard error: the first time takes seconds.
+def warm_up(packages: Collection[str] = tuple(_PACKAGES)) -> None:
+    """Compile what of the packages is not compiled yet, with a word on standard error: the first time takes seconds.
 
     Raises:
         EnvironmentFault: the transmitter cannot be opened here.
     """
-    cold = [package for package in _PACKAGES if not _is_compiled(package)]
+    cold = [package for package in packages if not _is_compiled(package)]
     if not cold:
         return
-    print("compiling the replay engine, once for this version and user ...", file=sys.stderr, flush=True)
+    what = "capture reader" if cold == ["capture"] else "replay engine"
+    print(f"compiling the {what}, once for this version and user ...", file=sys.stderr, flush=True)
     begun = time.monotonic()
     for package in cold:
         _PACKAGES[package]()

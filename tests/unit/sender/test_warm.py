@@ -39,6 +39,14 @@ def test_the_second_time_does_nothing_without_a_word(compiled: list[str], capsys
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_command_that_only_reads_captures_compiles_no_more(
+    compiled: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warm.warm_up(("capture",))
+    assert compiled == ["capture"]
+    assert "compiling the capture reader" in capsys.readouterr().err
+
+
 def test_what_was_interrupted_is_compiled_at_the_next_time(
     compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

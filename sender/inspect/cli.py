@@ -1,0 +1,56 @@
+"""The options of ``gryphon inspect``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from gryphon.controller.errors import InputFault
+from gryphon.sender.options import parse_files
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Capture files or patterns; - reads a pipe.")],
+    ports: Annotated[str | None, typer.Option("-x", "--ports", help="Only services on these ports: 80,443.")] = None,
+    session: Annotated[int | None, typer.Option("--session", help="Print one session, by its number from 0.")] = None,
+    json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
+    allow_encrypted: Annotated[
+        bool, typer.Option("--allow-encrypted", help="TLS and SSH sessions count as replayable, as in send.")
+    ] = False,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Sessions whose client sends nothing count as replayable, as in send.")
+    ] = False,
+) -> None:
+    """Say what is in a capture, what of it can be replayed, and how."""
+    if session is not None and json is not None:
+        raise InputFault("--session and --json: a session is printed as text, leave one of them out")
+    _warn_on_screen()
+    from gryphon.sender.capture.recording import Rules
+    from gryphon.sender.inspect.ports import parse_ports
+    from gryphon.sender.inspect.run import InspectOptions, run_inspect
+
+    options = InspectOptions(
+        files=tuple(name for file in files for name in parse_files(file)),
+        ports=None if ports is None else parse_ports(ports),
+        session=session,
+        json=json,
+        rules=Rules(keep_silent=hold, allow_encrypted=allow_encrypted),
+    )
+    raise typer.Exit(run_inspect(options))
+
+
+class _Screen(logging.Handler):
+    """Standard error as it is at the time: a progress bar puts itself in front of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        print(f"gryphon: {self.format(record)}", file=sys.stderr)
+
+
+def _warn_on_screen() -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.addHandler(_Screen())
