@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
+from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
 
@@ -139,6 +140,9 @@ def demo(
     from gryphon.lab.demo import run_demo
 
     raise typer.Exit(run_demo(users=users, keep=keep, remove=remove))
+
+
+app.command(no_args_is_help=True)(extract)
 
 
 class _LogFile(logging.FileHandler):

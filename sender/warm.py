@@ -60,6 +60,21 @@ def _read_capture() -> None:
         load([str(path)], [80])
 
 
+def _extract_packets() -> None:
+    """Every kernel that writes an extract."""
+    import numpy as np
+
+    from gryphon.sender.capture.load import examine
+    from gryphon.sender.extract.routes import routes
+    from gryphon.sender.extract.write import write
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "smallest.pcap"
+        _smallest_capture(path)
+        examined = examine([str(path)], [80])
+        write(examined.packets, routes(examined, np.zeros(1, np.int64), anonymise=False), lambda data: None)
+
+
 def _step_engine() -> None:
     """Every kernel of the engine, for a user that nobody hears of."""
     import numpy as np
@@ -93,22 +108,22 @@ def _open_transmitter() -> None:
 
 _PACKAGES: dict[str, Callable[[], None]] = {
     "capture": _read_capture,
+    "extract": _extract_packets,
     "replay": _step_engine,
     "transmit": _open_transmitter,
 }
 
 
-def warm_up(packages: Collection[str] = tuple(_PACKAGES)) -> None:
-    """Compile what of the packages is not compiled yet, with a word on standard error: the first time takes seconds.
+def warm_up(packages: Collection[str] = ("capture", "replay", "transmit")) -> None:
+    """Compile what of these is not compiled yet, with a word about it on standard error: it takes seconds.
 
     Raises:
         EnvironmentFault: the transmitter cannot be opened here.
     """
-    cold = [package for package in packages if not _is_compiled(package)]
+    cold = [package for package in _PACKAGES if package in packages and not _is_compiled(package)]
     if not cold:
         return
-    what = "capture reader" if cold == ["capture"] else "replay engine"
-    print(f"compiling the {what}, once for this version and user ...", file=sys.stderr, flush=True)
+    print("compiling, once for this version and user ...", file=sys.stderr, flush=True)
     begun = time.monotonic()
     for package in cold:
         _PACKAGES[package]()
@@ -120,9 +135,9 @@ def warm_up(packages: Collection[str] = tuple(_PACKAGES)) -> None:
 
 
 def main() -> None:
-    """Compile the kernels of the capture reader, the engine and the raw transmitter."""
+    """Compile the kernels of every command."""
     try:
-        warm_up()
+        warm_up(_PACKAGES)
     except EnvironmentFault as fault:
         print(f"the rest is compiled at the first run: {fault}", file=sys.stderr)
 

@@ -30,6 +30,11 @@ def test_the_first_time_compiles_everything_and_says_so(
     assert "compiling" in capsys.readouterr().err
 
 
+def test_a_command_compiles_what_it_needs(compiled: list[str]) -> None:
+    warm.warm_up(("capture", "extract"))
+    assert compiled == ["capture", "extract"]
+
+
 def test_the_second_time_does_nothing_without_a_word(compiled: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     warm.warm_up()
     compiled.clear()
@@ -44,7 +49,7 @@ def test_a_command_that_only_reads_captures_compiles_no_more(
 ) -> None:
     warm.warm_up(("capture",))
     assert compiled == ["capture"]
-    assert "compiling the capture reader" in capsys.readouterr().err
+    assert "compiling, once for this version and user" in capsys.readouterr().err
 
 
 def test_what_was_interrupted_is_compiled_at_the_next_time(
@@ -79,11 +84,12 @@ def test_set_up_without_permission_to_send_says_so_and_goes_on(
 
     monkeypatch.setitem(warm._PACKAGES, "transmit", forbidden)
     warm.main()
-    assert compiled == ["capture", "replay"]
+    assert compiled == ["capture", "extract", "replay"]
     assert "CAP_NET_RAW" in capsys.readouterr().err
 
 
 def test_the_smallest_run_touches_every_package() -> None:
     """The real thing, in this user's cache: it raises nothing where only the sockets may be forbidden."""
     warm._read_capture()
+    warm._extract_packets()
     warm._step_engine()

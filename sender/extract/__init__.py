@@ -1,0 +1,1 @@
+"""The replayable sessions of captures, written as a clean capture: ``gryphon extract``."""
