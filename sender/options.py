@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,6 +92,13 @@ def parse_files(text: str) -> tuple[str, ...]:
     if not files:
         raise InputFault("no capture file was given: name one with -f, such as -f ./xxx.pcap")
     return tuple(files)
+
+
+def parse_arguments(texts: Sequence[str]) -> tuple[str, ...]:
+    """FILE arguments, each as ``-f`` has them."""
+    if not any(text.strip(", ") for text in texts):
+        raise InputFault("no capture file was given: name one, such as xxx.pcap")
+    return tuple(file for text in texts if text.strip(", ") for file in parse_files(text))
 
 
 def check(options: SendOptions) -> None:

@@ -58,3 +58,25 @@ def parse_transfers(text: str) -> Transfers:
     if len({address.version for address, _ in services}) > 1:
         raise InputFault("the servers in -x mix IPv4 and IPv6: use one run for each")
     return Transfers(tuple(services), targets)
+
+
+def parse_ports(text: str) -> dict[int, str | None]:
+    """``-x`` of the commands that send nothing: each recorded port, and the ``SERVER:PORT`` behind it, if any.
+
+    Raises:
+        InputFault: neither a port nor a transfer.
+    """
+    ports: dict[int, str | None] = {}
+    for part in (piece.strip() for piece in text.split(",") if piece.strip()):
+        if part.isascii() and part.isdigit():
+            if not 0 < int(part) < 65536:
+                raise InputFault(f"-x {part}: give a TCP port, 1 to 65535")
+            ports.setdefault(int(part), None)
+        elif "-" in part:
+            (port,) = parse_transfers(part).targets
+            ports[port] = part.partition("-")[2]
+        else:
+            raise InputFault(f"-x {part}: give server ports, such as -x 80,443")
+    if not ports:
+        raise InputFault("-x names no port: give server ports, such as -x 80,443")
+    return ports

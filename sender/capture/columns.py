@@ -44,7 +44,7 @@ SEGMENT = np.dtype(
         ("direction", "u1"),  # 0: from the flow's endpoint a, 1: from b
         ("scale", "u1"),  # window scale of a SYN, 255 none
         ("options", "u1"),  # controller.record.Option bits of a SYN
-        ("reserved", "u1"),
+        ("header_cut", "u1"),  # bytes of the TCP header that are not in the file
     ]
 )
 """One TCP segment, 48 bytes."""

@@ -150,6 +150,7 @@ def _segment(data: Data, tcp: int, end: int, stop: int, segments: Array, endpoin
     segments["captured"][n] = max(min(stop, end) - tcp - header, 0)
     segments["window"][n] = half(data, tcp + 14)
     segments["header"][n] = header
+    segments["header_cut"][n] = max(tcp + header - min(stop, end), 0)
     segments["flags"][n] = data[tcp + 13]
     segments["mss"][n] = 0
     segments["scale"][n] = 255

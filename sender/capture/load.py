@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.capture import sessions
@@ -46,10 +45,15 @@ def examine(
     wanted = None if ports is None else np.array(sorted(ports), np.int64)
     server_port = sessions.server_ports(runs, packets.flows, wanted)
     known = {int(port): int(n) for port, n in zip(*np.unique(server_port, return_counts=True), strict=True)}
-    _check_ports(files, packets.frames, known, wanted)
-    runs = runs if wanted is None else runs[np.isin(server_port, wanted)]
-    runs = runs[np.argsort(runs["start_ns"], kind="stable")]
+    if not known:
+        raise InputFault(f"no TCP connection in {', '.join(files)} ({_counted(packets.frames, 'packet')})")
+    by_start = np.lexsort((order[runs["first"]], runs["start_ns"]))
+    if ports is not None:
+        check_ports(ports, known, files)
+    numbers = np.arange(len(runs)) if wanted is None else np.flatnonzero(np.isin(server_port[by_start], wanted))
+    runs = runs[by_start][numbers]
     built = build(packets, order, runs, rules)
+    built.connections["number"] = numbers
     counts = np.bincount(built.connections["verdict"], minlength=len(Verdict))
     recording = Recording(
         connections=built.connections,
@@ -71,7 +75,7 @@ def load(
     """The recording alone. InputFault as ``examine``, and when nothing can be replayed, with the reasons."""
     recording = examine(files, ports, rules, progress).recording
     if len(recording.sessions) == 0:
-        raise InputFault(_nothing_replayable(files, ports, recording.recorded, recording.rejected))
+        raise InputFault(nothing_replayable(files, ports, recording.recorded, recording.rejected))
     return recording
 
 
@@ -94,21 +98,21 @@ def _warn_of_copies(recording: Recording) -> None:
     """A copy of client bytes with another content: something on the way, or the capture, is broken."""
     numbers = np.flatnonzero(recording.connections["differing"])
     if len(numbers):
-        which = ", ".join(str(number) for number in numbers[:5]) + (", ..." if len(numbers) > 5 else "")
+        which = ", ".join(str(number) for number in recording.connections["number"][numbers[:5]])
         _log.warning(
             "%s repeat client bytes with another content; the first copy is taken (%s, see gryphon inspect --session)",
             _counted(len(numbers), "session"),
-            f"number {which}",
+            f"{'number' if len(numbers) == 1 else 'numbers'} {which}{', ...' if len(numbers) > 5 else ''}",
         )
 
 
-def _check_ports(files: list[str], frames: int, known: dict[int, int], wanted: npt.NDArray[np.int64] | None) -> None:
+def check_ports(wanted: Collection[int], known: Mapping[int, int], files: Sequence[str]) -> None:
+    """InputFault when no connection goes to any of the ports, a warning for each to which none does.
+
+    ``known`` has the connections to each port, as ``Recording.ports``.
+    """
     names = ", ".join(files)
-    if not known:
-        raise InputFault(f"no TCP connection in {names} ({_counted(frames, 'packet')})")
-    if wanted is None:
-        return
-    missing = [int(port) for port in wanted if int(port) not in known]
+    missing = [port for port in sorted(wanted) if port not in known]
     if len(missing) == len(wanted):
         raise InputFault(f"no session to port {_either(missing)} in {names}; it has {_listed(known)}")
     for port in missing:
@@ -119,7 +123,7 @@ def _either(ports: list[int]) -> str:
     return " or ".join(str(port) for port in ports)
 
 
-def _listed(known: dict[int, int], most: int = 10) -> str:
+def _listed(known: Mapping[int, int], most: int = 10) -> str:
     """The busiest ports with their sessions: "port 80 (43 sessions), port 21 (1 session)"."""
     busiest = sorted(known.items(), key=lambda item: (-item[1], item[0]))
     text = ", ".join(f"port {port} ({_counted(n, 'session')})" for port, n in busiest[:most])
@@ -131,9 +135,10 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _nothing_replayable(
-    files: list[str], ports: Collection[int] | None, recorded: int, rejected: dict[str, int]
+def nothing_replayable(
+    files: Sequence[str], ports: Collection[int] | None, recorded: int, rejected: dict[str, int]
 ) -> str:
+    """The sentence when no session to the ports can be replayed."""
     to = "" if ports is None else f" to port {_either(sorted(ports))}"
     which = f"the one session{to}" if recorded == 1 else f"none of the {recorded} sessions{to}"
     can = "cannot" if recorded == 1 else "can"

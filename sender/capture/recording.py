@@ -97,6 +97,7 @@ CONNECTION = np.dtype(
         ("server_bytes", "i8"),
         ("missing", "i8"),  # client bytes that the capture lost or cut off
         ("hole_ns", "i8"),  # when the first packet behind the first of them was captured
+        ("number", "u4"),  # among the connections of all services in the files, from 0
         ("session", "i4"),  # index into Recording.sessions, -1: not replayable
         ("packets", "u4"),
         ("differing", "u4"),  # client segments that repeat bytes with another content than the first copy
@@ -108,7 +109,7 @@ CONNECTION = np.dtype(
         ("greeting", "u1", HEAD),  # how the server's does
     ]
 )
-"""One TCP connection to a chosen service, replayable or not; its index is its number for the user."""
+"""One TCP connection to a chosen service, replayable or not."""
 
 
 @dataclass(frozen=True)

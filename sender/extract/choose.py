@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.capture.load import _nothing_replayable
+from gryphon.sender.capture.load import check_ports, nothing_replayable
 from gryphon.sender.capture.recording import REASONS, Recording, Verdict
 from gryphon.sender.extract.options import ExtractOptions
 
@@ -30,6 +30,7 @@ def choose(recording: Recording, options: ExtractOptions) -> Choice:
     InputFault: there is none, or one that was named is not there, goes elsewhere or cannot be replayed.
     """
     connections = recording.connections
+    check_ports(options.ports, recording.ports, options.files)
     to_ports = np.isin(connections["server_port"], np.array(sorted(options.ports)))
     replayable = to_ports & (connections["verdict"] == Verdict.REPLAYABLE)
     counts = np.bincount(connections["verdict"][to_ports], minlength=len(Verdict))
@@ -38,7 +39,7 @@ def choose(recording: Recording, options: ExtractOptions) -> Choice:
     if options.numbers is not None:
         chosen = _named(recording, options.numbers, to_ports, options.ports)
     elif len(chosen) == 0:
-        raise InputFault(_nothing_replayable(list(options.files), options.ports, int(to_ports.sum()), rejected))
+        raise InputFault(nothing_replayable(options.files, options.ports, int(to_ports.sum()), rejected))
     chosen = chosen[: options.most]
     left_out = rejected | {"not chosen": int(replayable.sum()) - len(chosen)}
     return Choice(chosen, {reason: count for reason, count in left_out.items() if count})

@@ -9,7 +9,7 @@ import typer
 
 def extract(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Capture files, also with commas; - for stdin.")],
-    ports: Annotated[str, typer.Option("-x", "--transfer", metavar="PORTS", help="Recorded server ports: 80,443")],
+    ports: Annotated[str, typer.Option("-x", "--ports", metavar="PORTS", help="Recorded server ports: 80,443")],
     output: Annotated[str, typer.Option("-o", "--output", help="The capture to write, - for standard output.")],
     sessions: Annotated[int | None, typer.Option("--sessions", help="At most so many, the first ones.")] = None,
     session: Annotated[
@@ -23,12 +23,14 @@ def extract(
     """Write the replayable sessions of a service as a small, clean capture."""
     import logging
 
-    from gryphon.sender.extract.options import ExtractOptions, parse_inputs, parse_most, parse_numbers, parse_ports
+    from gryphon.sender.extract.options import ExtractOptions, parse_most, parse_numbers
+    from gryphon.sender.options import parse_arguments
+    from gryphon.sender.transfers import parse_ports
 
     logging.basicConfig(level=logging.WARNING, format="gryphon: %(message)s")
     options = ExtractOptions(
-        files=parse_inputs(files),
-        ports=parse_ports(ports),
+        files=parse_arguments(files),
+        ports=frozenset(parse_ports(ports)),
         output=output,
         most=parse_most(sessions),
         numbers=parse_numbers(session),

@@ -96,7 +96,7 @@ def measure(rows: Array, owner: npt.NDArray[np.uint32], routes: Array, sizes: np
         ahead, most = _cut(int64(rows["length"][i]), header, routes, r)
         parts = (ahead + most - 1) // most + 1
         others = RECORD + ETHERNET + (20 if routes["version"][r] == 4 else 40)
-        sizes[i] = parts * (others + header - int64(rows["reserved"][i])) + int64(rows["captured"][i])
+        sizes[i] = parts * (others + header - int64(rows["header_cut"][i])) + int64(rows["captured"][i])
         packets += parts
     return packets
 
@@ -154,7 +154,7 @@ def _packet(data: Data, rows: Array, i: int, offset: int, size: int, routes: Arr
     header, length, tcp = int64(rows["header"][i]), int64(rows["length"][i]), int64(rows["tcp"][i])
     version = int64(routes["version"][r])
     from_client = rows["direction"][i] == routes["client"][r]
-    kept = header - int64(rows["reserved"][i])
+    kept = header - int64(rows["header_cut"][i])
     captured = max(min(int64(rows["captured"][i]) - offset, size), 0)
     others = ETHERNET + (20 if version == 4 else 40)
     at = _put_little(out, at, int64(rows["time_ns"][i]) // _SECOND)
@@ -185,7 +185,7 @@ def write(
 ) -> None:
     """Write the SEGMENT rows that stand in ``file`` to ``out``, each from its offset in ``starts`` on.
 
-    ``reserved`` of a row: bytes of its TCP header that are not in the file. A segment larger than one IP packet
+    ``header_cut`` of a row: bytes of its TCP header that are not in the file. A segment larger than one IP packet
     is written as several, one after the other, PSH and FIN on the last.
     """
     for i in range(len(rows)):

@@ -68,7 +68,7 @@ def _check_times(rows: Array) -> None:
 def _bound_headers(rows: Array, lengths: npt.NDArray[np.int64]) -> None:
     """A TCP header whose options the end of the file cut off: nothing is read behind it."""
     behind = rows["tcp"] + rows["header"] - lengths[rows["file"]]
-    rows["reserved"] = np.maximum(rows["reserved"], np.clip(behind, 0, 255))
+    rows["header_cut"] = np.maximum(rows["header_cut"], np.clip(behind, 0, 255))
 
 
 def _batches(sizes: npt.NDArray[np.int64]) -> Iterator[slice]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.options import parse_files
+from gryphon.sender.options import parse_arguments
 
 
 def inspect(
@@ -29,11 +29,11 @@ def inspect(
         raise InputFault("--session and --json: a session is printed as text, leave one of them out")
     _warn_on_screen()
     from gryphon.sender.capture.recording import Rules
-    from gryphon.sender.inspect.ports import parse_ports
     from gryphon.sender.inspect.run import InspectOptions, run_inspect
+    from gryphon.sender.transfers import parse_ports
 
     options = InspectOptions(
-        files=tuple(name for file in files for name in parse_files(file)),
+        files=parse_arguments(files),
         ports=None if ports is None else parse_ports(ports),
         session=session,
         json=json,

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.capture.load import Examined, examine
+from gryphon.sender.capture.load import Examined, check_ports, examine
 from gryphon.sender.capture.recording import Rules
 from gryphon.sender.inspect.bar import reading
 from gryphon.sender.inspect.document import to_json
 from gryphon.sender.inspect.overview import overview
-from gryphon.sender.inspect.ports import check_ports
 from gryphon.sender.inspect.text import text
 from gryphon.sender.inspect.transcript import transcript
 from gryphon.sender.warm import warm_up

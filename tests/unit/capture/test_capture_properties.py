@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conversations import ACK, MS, PSH, Conversation, entries_of, texts_of, write_pcap, write_pcapng
-from hypothesis import given, settings
+from conversations import ACK, MS, PSH, Conversation, bare, entries_of, texts_of, write_pcap, write_pcapng
+from encapsulations import LINKS, TUNNELS, wrapped
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gryphon.controller.errors import InputFault
@@ -130,6 +131,20 @@ def test_a_random_conversation_comes_back_as_its_messages(plan: Plan, pcapng: bo
         assert texts_of(recording, 0) == plan.texts
         assert entries_of(recording, 0) == plan.entries
         assert (recording.recorded, sum(recording.rejected.values())) == (1, 0)
+
+
+@pytest.mark.parametrize("name", [*LINKS, *TUNNELS])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(plan=plans())
+def test_a_random_conversation_comes_back_out_of_every_wrapping(name: str, plan: Plan) -> None:
+    link, wrap = LINKS[name] if name in LINKS else (1, TUNNELS[name])
+    packets = bare(plan.conversation)
+    assume("802.3" not in name or all(len(packet) <= 1492 for _, packet in packets))  # its length field ends there
+    frames = [(time_ns, wrapped(wrap, packet)) for time_ns, packet in packets]
+    with tempfile.TemporaryDirectory() as folder:
+        recording = load([write_pcap(Path(folder) / "x", frames, link=link)], [80])
+        assert texts_of(recording, 0) == plan.texts
+        assert entries_of(recording, 0) == plan.entries
 
 
 @settings(max_examples=300, deadline=None)

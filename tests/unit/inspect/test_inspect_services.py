@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import pytest
 from captures import recorded
 from conversations import ACK, MS, PSH, Conversation
 
-from gryphon.controller.errors import InputFault
 from gryphon.sender.capture.recording import Rules
 from gryphon.sender.inspect.overview import overview
-from gryphon.sender.inspect.ports import check_ports, parse_ports
 from gryphon.sender.inspect.services import services
 from gryphon.sender.inspect.suggest import placeholders
 from gryphon.sender.inspect.text import text
+from gryphon.sender.transfers import parse_ports
 
 
 def exchange(port: int, at_ms: float = 0, **ends: str | int) -> Conversation:
@@ -110,22 +108,6 @@ def test_without_anything_replayable_there_is_no_send_line_but_the_reason(tmp_pa
     assert "1 missing_bytes: the capture lost client packets" in printed
     assert "The capture lost 40 B of 1 connection" in printed
     assert printed.endswith("Nothing in it can be replayed.\n")
-
-
-def test_ports_are_numbers_or_transfers() -> None:
-    assert parse_ports("80, 443,80-10.0.0.1:8080") == {80: "10.0.0.1:8080", 443: None}
-
-
-@pytest.mark.parametrize("wrong", ["", "http", "0", "70000", "80-", "80-nowhere:80", "1.1.1.1:80"])
-def test_other_ports_are_refused(wrong: str) -> None:
-    with pytest.raises(InputFault):
-        parse_ports(wrong)
-
-
-def test_ports_without_a_session_are_refused_with_those_that_have_some() -> None:
-    with pytest.raises(InputFault, match=r"no session to port 90 in a\.pcap; it has sessions to ports 443, 80$"):
-        check_ports({90: None}, {80: 1, 443: 2}, ["a.pcap"])
-    check_ports({90: None, 80: None}, {80: 1}, ["a.pcap"])
 
 
 def test_many_services_are_cut_to_what_can_be_read(tmp_path: Path) -> None:

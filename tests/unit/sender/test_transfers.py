@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.transfers import parse_transfers
+from gryphon.sender.transfers import parse_ports, parse_transfers
 
 
 def test_one_port_goes_to_one_server() -> None:
@@ -55,3 +55,13 @@ def test_a_wrong_transfer_is_refused_in_one_sentence(text: str, sentence: str) -
         parse_transfers(text)
     assert caught.value.status == 2
     assert "\n" not in str(caught.value)
+
+
+def test_ports_are_numbers_or_transfers() -> None:
+    assert parse_ports("80, 443,80-10.0.0.1:8080") == {80: "10.0.0.1:8080", 443: None}
+
+
+@pytest.mark.parametrize("wrong", ["", "http", "0", "70000", "80-", "80-nowhere:80", "1.1.1.1:80"])
+def test_other_ports_are_refused(wrong: str) -> None:
+    with pytest.raises(InputFault):
+        parse_ports(wrong)
