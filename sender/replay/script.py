@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.controller.errors import InputFault
+
 SESSION = np.dtype(
     [
         ("payload", "i8"),  # offset of the session's client stream in the payload arena
@@ -44,6 +46,9 @@ PATIENCE_US = 5_000_000
 
 PUSH_PAUSE_NS = 1_000_000_000
 """Server bytes after a longer pause are a push (design, section 6)."""
+
+LONGEST_STREAM = (1 << 31) - 1
+"""Bytes that one user can send: half of the sequence numbers (RFC 9293 3.4)."""
 
 LONGEST_US = 1 << 46
 """No gap is longer than two years, and no hold."""
@@ -102,6 +107,9 @@ def compile_script(recording: Recorded, targets: dict[int, int], speed: float, h
             recording did then; infinity: until the server closes. None: sessions end as recorded.
     """
     source = recording.sessions
+    longest = int(source["length"].max(initial=0))
+    if longest > LONGEST_STREAM:
+        raise InputFault(f"a client sends {longest:,} bytes in one session: at most {LONGEST_STREAM:,} can be replayed")
     sessions = np.zeros(len(source), SESSION)
     sessions["payload"] = source["payload"]
     sessions["length"] = source["length"]

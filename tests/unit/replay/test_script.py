@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from peer import MESSAGE_COLUMNS, SESSION_COLUMNS, Message, make_script
 
+from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.script import LONGEST_US, PATIENCE_US, End, compile_script
 
 TWO = [Message(100, gap_ms=5), Message(50, gap_ms=20, expect=300, answer_ms=8)]
@@ -88,3 +89,9 @@ def test_an_answer_beyond_32_bits_is_bounded() -> None:
 
 def test_a_recorded_window_scale_of_none_is_within_its_bounds() -> None:
     assert compile_script(_recording(syn_window_scale=255), {80: 0}, 1.0).sessions["syn_scale"][0] <= 14
+
+
+def test_a_stream_longer_than_half_of_the_sequence_numbers_is_refused() -> None:
+    compile_script(_recording(length=2**31 - 1), {80: 0}, 1.0)
+    with pytest.raises(InputFault, match="sends 2,147,483,648 bytes in one session: at most 2,147,483,647 can be"):
+        compile_script(_recording(length=2**31), {80: 0}, 1.0)
