@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.tokens import find_token
+from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places, taken_addresses
@@ -88,7 +89,8 @@ def _prepare(options: SendOptions) -> Prepared:
     open_raw(transfers.version).close()
     warm_up()
     rules = Rules(keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted)
-    recording = load(list(options.files), list(transfers.targets), rules)
+    with reading(list(options.files)) as progress:
+        recording = load(list(options.files), list(transfers.targets), rules, progress)
     if options.strict:
         check_whole(recording)
     script = compile_script(recording, transfers.targets, options.speed, options.hold_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import Examined, examine
 from gryphon.sender.capture.recording import Rules
 from gryphon.sender.extract.choose import Choice, choose
@@ -47,7 +48,8 @@ def extract(options: ExtractOptions, output: Output) -> Extracted:
     # numbers count the connections of all services, as ``gryphon inspect`` shows them
     ports = options.ports if options.numbers is None else None
     rules = Rules(keep_silent=options.hold, allow_encrypted=options.allow_encrypted)
-    examined: Examined = examine(list(options.files), ports, rules)
+    with reading(list(options.files)) as progress:
+        examined: Examined = examine(list(options.files), ports, rules, progress)
     choice = choose(examined.recording, options)
     ways = routes(examined, choice.connections, options.anonymise)
     packets = write(examined.packets, ways, output.write)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import Examined, check_ports, examine
 from gryphon.sender.capture.recording import Rules
-from gryphon.sender.inspect.bar import reading
 from gryphon.sender.inspect.document import to_json
 from gryphon.sender.inspect.overview import overview
 from gryphon.sender.inspect.text import text

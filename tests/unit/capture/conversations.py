@@ -112,12 +112,13 @@ def ethernet(packet: bytes, tags: tuple[int, ...] = ()) -> bytes:
 
 
 def bare(conversation: Conversation) -> list[tuple[int, bytes]]:
-    """The conversation's IP packets, without Ethernet and its padding."""
+    """The conversation's IP packets, without Ethernet, its tags and its padding."""
     packets = []
     for time_ns, frame in conversation.packets:
-        four = frame[14] >> 4 == 4
-        size = struct.unpack("!H", frame[16:18])[0] if four else 40 + struct.unpack("!H", frame[18:20])[0]
-        packets.append((time_ns, frame[14 : 14 + size]))
+        packet = frame[14 + 4 * len(conversation.tags) :]
+        four = packet[0] >> 4 == 4
+        size = struct.unpack("!H", packet[2:4])[0] if four else 40 + struct.unpack("!H", packet[4:6])[0]
+        packets.append((time_ns, packet[:size]))
     return packets
 
 

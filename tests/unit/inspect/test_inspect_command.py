@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conversations import Conversation, write_pcap
 
-from gryphon.sender.inspect import bar
+from gryphon.sender import bar
 from gryphon.sender.warm import warm_up
 
 
