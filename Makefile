@@ -1,6 +1,6 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test fuzz lint clean
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -10,6 +10,7 @@ help:
 	@echo "make setup   packages of the system (apt-get) and .venv with gryphon and gryphon-intercept"
 	@echo "make demo    hosts, nginx and a recording in network namespaces; replays in all three topologies"
 	@echo "make test    all tests: without root, in the kernel, in network namespaces (sudo where need be)"
+	@echo "make fuzz    mutated and hostile captures for 10 minutes (FUZZ_SECONDS=3600: an hour); finds in build/fuzz"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make clean   removes .venv and everything that was built"
 
@@ -22,6 +23,13 @@ demo: setup
 # CI stands for what must not be skipped there.
 test: setup
 	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/unit tests/kernel tests/netns
+
+FUZZ_SECONDS := 600
+FUZZ_ENGINE := all
+fuzz: setup
+	.venv/bin/python -c 'import atheris' 2>/dev/null || \
+	    .venv/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[dev,fuzz]'
+	.venv/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --engine $(FUZZ_ENGINE)
 
 # The folders are packages of `gryphon` by pyproject.toml alone; links lay them out as mypy looks for them.
 lint: setup
