@@ -20,6 +20,9 @@ SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6  # pca
 
 _SECOND = 1_000_000_000
 
+_LATEST = (1 << 62) - 1
+"""Nanoseconds, in the year 2116. Of times from 0 to here, twice a difference still fits 63 bits."""
+
 
 @kernel
 def _word(data: Data, at: int, big: bool) -> int:
@@ -133,12 +136,13 @@ def scan_pcapng(data: Data, at: int, big: bool, interfaces: Array, last_ns: int,
             captured = _word(data, body + 12, big)
             if which >= len(interfaces) or captured > room - 20:
                 return count, at, CORRUPT
-            last_ns = _nanoseconds(
+            time_ns = _nanoseconds(
                 _word(data, body + 4, big),
                 _word(data, body + 8, big),
                 int64(interfaces["resolution"][which]),
                 int64(interfaces["offset_s"][which]),
             )
+            last_ns = min(max(time_ns, 0), _LATEST)
             frames["offset"][count] = body + 20
             original = _word(data, body + 16, big)
         elif kind == SIMPLE:

@@ -11,6 +11,7 @@ from conversations import (
     Conversation,
     block,
     enhanced,
+    entries_of,
     interface,
     same,
     section,
@@ -130,6 +131,21 @@ def test_pcapng_times_follow_if_tsoffset(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(section() + interface(offset_s=-100) + enhanced(500 * 10**9, bytes(60)))
     assert times(str(path)) == [400 * 10**9]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_clocks_that_are_centuries_apart_give_no_time_that_wrapped(
+    tmp_path: Path, talk: Conversation, first: int
+) -> None:
+    """Two interfaces, one at the earliest and one at the latest time that a file can tell of."""
+    path = tmp_path / "x"
+    times = (0, (1 << 62) - 1)
+    clocks = interface(offset_s=-(1 << 32)) + interface(offset_s=1 << 32)
+    which = [first ^ (n >= 6) for n in range(len(talk.packets))]
+    parts = [enhanced(times[w], frame, which=w) for w, (_, frame) in zip(which, talk.packets, strict=True)]
+    path.write_bytes(section() + clocks + b"".join(parts))
+    entries = entries_of(load([str(path)], None), 0)
+    assert max(entry["gap_ns"] for entry in entries) == (0 if first else (1 << 62) - 1)
 
 
 def test_pcapng_sections_and_interfaces_may_change_in_the_middle(tmp_path: Path, talk: Conversation) -> None:
