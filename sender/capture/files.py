@@ -116,8 +116,18 @@ def _control(data: Data, at: int, big: bool, interfaces: Array) -> tuple[int, in
         return at, framing.CUT, big, interfaces
     if not section:
         described = _interface(bytes(data[at : at + total]), "big" if big else "little")
-        interfaces = np.append(interfaces, described)
+        interfaces = _added(interfaces, described)
     return at + total, framing.MORE, big, interfaces
+
+
+def _added(interfaces: Array, row: Array) -> Array:
+    """The rows and one more. Its room doubles, or a file of nothing but interfaces would take days."""
+    room = interfaces if interfaces.base is None else interfaces.base
+    known = len(interfaces)
+    if known == len(room):
+        room = np.concatenate([room, np.zeros(known + 8, framing.NETWORK_INTERFACE)])
+    room[known] = row[0]
+    return room[: known + 1]
 
 
 def _interface(block: bytes, order: str) -> Array:

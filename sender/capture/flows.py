@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,10 +21,10 @@ def _mixed(value: int, more: int) -> int:
 
 
 @kernel
-def _hash(flows: Array, i: int, mask: int) -> int:
+def _hash(flows: Array, i: int, mask: int, secret: int) -> int:
     a_lo, b_lo = int64(flows["a_lo"][i]), int64(flows["b_lo"][i])
     a_hi, b_hi = int64(flows["a_hi"][i]), int64(flows["b_hi"][i])
-    value = _mixed(0x2545F491, (int64(flows["a_port"][i]) << 16) | int64(flows["b_port"][i]))
+    value = _mixed(secret, (int64(flows["a_port"][i]) << 16) | int64(flows["b_port"][i]))
     value = _mixed(_mixed(value, a_lo), b_lo)
     if a_hi != 0 or b_hi != 0:
         value = _mixed(_mixed(_mixed(value, a_lo >> 32), a_hi), a_hi >> 32)
@@ -61,6 +63,7 @@ def _number(
     flows: Array,
     known: int,
     table: npt.NDArray[np.int32],
+    secret: int,
 ) -> tuple[int, int]:
     """Write flow and direction of the rows first..count; gives (rows done, flows known). Full: stops."""
     mask = len(table) - 1
@@ -74,7 +77,7 @@ def _number(
         flows["b_hi"][known] = pairs["a_hi"][i] if swap else pairs["b_hi"][i]
         flows["b_lo"][known] = pairs["a_lo"][i] if swap else pairs["b_lo"][i]
         flows["b_port"][known] = pairs["a_port"][i] if swap else pairs["b_port"][i]
-        slot = _hash(flows, known, mask)
+        slot = _hash(flows, known, mask, secret)
         while table[slot] >= 0 and not _equal(flows, table[slot], known):
             slot = (slot + 1) & mask
         if table[slot] < 0:
@@ -86,10 +89,10 @@ def _number(
 
 
 @kernel
-def _rebuild(flows: Array, known: int, table: npt.NDArray[np.int32]) -> None:
+def _rebuild(flows: Array, known: int, table: npt.NDArray[np.int32], secret: int) -> None:
     mask = len(table) - 1
     for f in range(known):
-        slot = _hash(flows, f, mask)
+        slot = _hash(flows, f, mask, secret)
         while table[slot] >= 0:
             slot = (slot + 1) & mask
         table[slot] = f
@@ -102,6 +105,7 @@ class Flows:
         self._rows = np.zeros(1 << 12, ENDPOINTS)
         self._table = np.full(1 << 13, -1, np.int32)
         self._known = 0
+        self._secret = secrets.randbits(32)  # else a file could be made whose flows all collide
 
     @property
     def rows(self) -> Array:
@@ -111,11 +115,13 @@ class Flows:
         """Write ``flow`` and ``direction`` of the first ``count`` SEGMENT rows; ``pairs`` are their ENDPOINTS."""
         done = 0
         while done < count:
-            done, self._known = _number(pairs, done, count, segments, self._rows, self._known, self._table)
+            done, self._known = _number(
+                pairs, done, count, segments, self._rows, self._known, self._table, self._secret
+            )
             if done < count:
                 self._grow()
 
     def _grow(self) -> None:
         self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), ENDPOINTS)])
         self._table = np.full(2 * len(self._table), -1, np.int32)
-        _rebuild(self._rows, self._known, self._table)
+        _rebuild(self._rows, self._known, self._table, self._secret)
