@@ -6,6 +6,7 @@ A repeated fragment adds nothing. One that overlaps others spoils its packet (RF
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 
 from gryphon.sender.capture.columns import Array, Data
@@ -26,6 +27,7 @@ class _Packet:
     head: bytes  # its IP header without options or extension headers, lengths not filled in
     since_ns: int
     pieces: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # offset: (length, captured bytes)
+    starts: list[int] = field(default_factory=list)  # the offsets, ascending
     total: int = -1  # bytes of payload, known from the last fragment
     came: int = 0
     held: int = _COST
@@ -36,15 +38,17 @@ class _Packet:
         if known is not None and known[0] == length:
             return True
         stop = offset + length
-        if any(offset < at + size and at < stop for at, (size, _) in self.pieces.items()):
+        behind = bisect.bisect_left(self.starts, stop)  # pieces do not overlap: only the one before that may
+        if behind and self.starts[behind - 1] + self.pieces[self.starts[behind - 1]][0] > offset:
             return False
         if (last and self.total >= 0 and self.total != stop) or (self.total >= 0 and stop > self.total):
             return False
         if last:
             self.total = stop
-            if any(at + size > stop for at, (size, _) in self.pieces.items()):
+            if behind < len(self.starts):
                 return False
         self.pieces[offset] = (length, data)
+        self.starts.insert(behind, offset)
         self.came += length
         self.held += len(data) + 64
         return True
@@ -52,7 +56,7 @@ class _Packet:
     def whole(self) -> tuple[bytes, int]:
         """The packet as far as it was captured, and its length on the wire."""
         payload = bytearray()
-        for offset in sorted(self.pieces):
+        for offset in self.starts:
             length, data = self.pieces[offset]
             payload += data
             if len(data) < length:

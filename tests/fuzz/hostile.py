@@ -105,6 +105,30 @@ def colliding_flows(size: int) -> bytes:
     return _fill(size, _FILE, (_record(n, frame) for n, frame in enumerate(frames)))
 
 
+def fragments(size: int) -> bytes:
+    """Of the smallest size; of each packet all but the last."""
+    pieces = 8000
+
+    def fragment(n: int) -> bytes:
+        packet, place = divmod(n, pieces)
+        head = struct.pack("!BBHHHBBHII", 0x45, 0, 28, packet & 0xFFFF, 0x2000 | place, 64, 6, 0, 1, 2)
+        return _record(n, head + bytes(8))
+
+    return _fill(size, _FILE, map(fragment, count()))
+
+
+def links(size: int) -> bytes:
+    """Interfaces of all link types that there are, with a packet each."""
+
+    def pair(n: int) -> bytes:
+        described = block(1, struct.pack("<HHI", n & 0xFFFF, 0, 0), "<")
+        which = struct.pack("<I", n)
+        packet = _enhanced(n, segment(1, 2, (9, 80), _ACK, 1))
+        return described + packet[:8] + which + packet[12:]
+
+    return _fill(size, _SECTION, map(pair, range(1 << 30)))
+
+
 SHAPES: tuple[Callable[[int], bytes], ...] = (
     flows,
     connections,
@@ -115,4 +139,6 @@ SHAPES: tuple[Callable[[int], bytes], ...] = (
     interfaces,
     sections,
     colliding_flows,
+    fragments,
+    links,
 )
