@@ -33,12 +33,37 @@ Progress = Callable[[int, int], None]
 
 _CHUNK = 1 << 20
 _LARGEST_WINDOW = 1 << 27  # of zstd, its command's own limit: a frame may ask for as much memory as it likes
+_LARGEST_XZ = (1 << 27) + (1 << 24)  # with a dictionary of that size; xz -9 needs half
 
 
 class _Stream(Protocol):
     """What every unpacker offers: at most one read of what is behind it, so that nothing is lost by an error."""
 
     def read1(self, size: int = -1, /) -> bytes: ...
+
+
+class _Xz:
+    """As lzma.LZMAFile, which lets a file ask for 4 GiB of dictionary."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._unpacker = lzma.LZMADecompressor(memlimit=_LARGEST_XZ)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        while True:
+            packed = b""
+            if self._unpacker.eof:  # another stream may follow, behind zeros
+                packed = (self._unpacker.unused_data or self._file.read(_CHUNK)).lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._unpacker = lzma.LZMADecompressor(memlimit=_LARGEST_XZ)
+            elif self._unpacker.needs_input:
+                packed = self._file.read(_CHUNK)
+                if not packed:
+                    raise EOFError("it ends too early")
+            chunk = self._unpacker.decompress(packed, size)
+            if chunk:
+                return chunk
 
 
 def _zstd(file: BinaryIO) -> _Stream:
@@ -56,7 +81,7 @@ def _lz4(file: BinaryIO) -> _Stream:
 
 _UNPACKERS: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
-    b"\xfd7zXZ\0": ("xz", lzma.LZMAFile),
+    b"\xfd7zXZ\0": ("xz", _Xz),
     b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
     b"\x04\x22\x4d\x18": ("lz4", _lz4),
     b"BZh": ("bzip2", bz2.BZ2File),
