@@ -152,7 +152,9 @@ def _check_links(path: str, links: set[int]) -> None:
     unknown = sorted(link for link in links - LINKS.keys() if not odd.readable(link))
     if not unknown:
         return
-    names = ", ".join(f"{link}{_NAMES.get(link, '')}" for link in unknown)
+    names = ", ".join(f"{link}{_NAMES.get(link, '')}" for link in unknown[:_MOST_NAMED])
+    if len(unknown) > _MOST_NAMED:
+        names += f" and {len(unknown) - _MOST_NAMED} more"
     if links <= set(unknown):
         readable = ", ".join(sorted(set(LINKS.values())))
         raise InputFault(
@@ -160,6 +162,8 @@ def _check_links(path: str, links: set[int]) -> None:
         )
     _log.warning("%s has packets of link type %s, which are left out", path, names)
 
+
+_MOST_NAMED = 10
 
 _NAMES = {
     6: " (Token Ring)",
