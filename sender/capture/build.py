@@ -58,16 +58,16 @@ def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
         if rules.keep_silent:
             verdicts[verdicts == Verdict.NO_CLIENT_DATA] = Verdict.REPLAYABLE
         chosen, part, counts = _divide(packets, order, followed, rules)
-        rows = _sessions(packets, chosen, counts)
+        replayed = numbers[verdicts == Verdict.REPLAYABLE]
+        rows = _sessions(packets, chosen, connections[replayed], counts)
         rows["payload"] = len(payload) + np.cumsum(chosen.facts["length"]) - chosen.facts["length"]
         rows["first_message"] = len(messages) + np.cumsum(counts + 1) - (counts + 1)
-        rows["connection"] = numbers[verdicts == Verdict.REPLAYABLE]
-        bytes_ = payload.extend(int(chosen.facts["length"].sum()))
-        _gather(packets, chosen.pieces, bytes_)
-        described = _described(packets, order, followed, connections[numbers])
-        described["session"][verdicts == Verdict.REPLAYABLE] = len(sessions) + np.arange(len(rows))
-        described["differing"][verdicts == Verdict.REPLAYABLE] = _differing(packets, order, chosen, bytes_)
-        connections[numbers] = described
+        rows["connection"] = replayed
+        streams = payload.extend(int(chosen.facts["length"].sum()))
+        _gather(packets, chosen.pieces, streams)
+        connections[numbers] = _described(packets, order, followed, connections[numbers])
+        connections["session"][replayed] = len(sessions) + np.arange(len(rows))
+        connections["differing"][replayed] = _differing(packets, order, chosen, streams)
         sessions.append(rows)
         messages.append(part)
     return Built(connections, sessions.rows(), messages.rows(), payload.rows())
@@ -168,10 +168,9 @@ def _described(packets: Packets, order: Order, followed: _Followed, rows: Array)
     return rows
 
 
-def _sessions(packets: Packets, chosen: _Followed, counts: npt.NDArray[np.int64]) -> Array:
-    """SESSION rows but for what depends on the sessions before them."""
-    rows = np.zeros(len(chosen.facts), SESSION)
-    described = _connections(packets, chosen.runs)
+def _sessions(packets: Packets, chosen: _Followed, described: Array, counts: npt.NDArray[np.int64]) -> Array:
+    """SESSION rows of CONNECTION rows, but for what depends on the sessions before them."""
+    rows = np.zeros(len(described), SESSION)
     for side in ("client", "server"):
         for part in ("hi", "lo", "port"):
             rows[f"{side}_{part}"] = described[f"{side}_{part}"]
