@@ -16,7 +16,7 @@ from gryphon.lab.needs import tool
 from gryphon.lab.servers import PORT, Nginx, Request
 from gryphon.lab.tap import Tap
 from gryphon.lab.waiting import until
-from gryphon.lab.wiring import SERVER_V4, SERVER_V6
+from gryphon.lab.wiring import SERVER_V4, SERVER_V6, HostName
 
 UPLOAD_BYTES = 100_000
 
@@ -67,16 +67,21 @@ def record(lab: Lab, nginx: Nginx, path: Path, *, version: int = 4, visits: Sequ
     Args:
         version: of IP, 4 or 6.
     """
-    posted = lab.directory / "upload"
-    posted.write_bytes(upload())
     before = nginx.mark()
     with Tap(lab, "server", "eth0", path, f"tcp port {PORT}") as tap:
-        for visit in visits:
-            lab.run("sender", _curl(visit, version, posted))
+        browse(lab, visits, version=version)
         until("the last FIN in the recording", lambda: _closed(tap) == len(visits))
     log = nginx.since(before).log
     sessions = [list(requests) for _, requests in itertools.groupby(log, lambda request: request.connection)]
     return Recording(path, version, sessions)
+
+
+def browse(lab: Lab, visits: Sequence[Visit], *, version: int = 4, host: HostName = "sender") -> None:
+    """Runs the visits one after the other, from an address of the host's own."""
+    posted = lab.directory / "upload"
+    posted.write_bytes(upload())
+    for visit in visits:
+        lab.run(host, _curl(visit, version, posted))
 
 
 def upload() -> bytes:

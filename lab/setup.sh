@@ -4,9 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# tshark is for the tests alone. nginx is for the lab, which starts its own.
+# The last line is for the tests alone. nginx is for the lab, which starts its own.
 packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
-          tcpdump curl nginx-light tshark"
+          tcpdump curl nginx-light
+          tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4"
 
 say() { echo "setup: $*"; }
 stop() { say "$*" >&2; exit 3; }

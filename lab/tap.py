@@ -7,7 +7,7 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,16 +25,32 @@ class Tap:
 
     A packet is in the file as soon as tcpdump has it (`--immediate-mode -U`). Ending tcpdump drops what it
     has not read yet: wait for the last packet that counts before leaving.
+
+    Args:
+        options: more of tcpdump's own.
+        roomy: without immediate mode, in which the largest packet's room is set aside for every packet and
+            16 MiB hold 60 of them: a packet may be in the file a second late.
     """
 
-    def __init__(self, lab: Lab, host: HostName, interface: str, path: Path, expression: str) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        host: HostName,
+        interface: str,
+        path: Path,
+        expression: str,
+        options: Sequence[str] = (),
+        *,
+        roomy: bool = False,
+    ) -> None:
         self.path = path
         self._lab = lab
         self._host = host
         # Without -Z root Debian's tcpdump changes its user, cannot write into the lab's directory and forgets
         # to die with its parent.
-        self._line = [tool("tcpdump"), "-i", interface, "-p", "-n", "-U", "--immediate-mode", "-B", "16384"]
-        self._line += ["-Z", "root", "-w", str(path), expression]
+        self._line = [tool("tcpdump"), "-i", interface, "-p", "-n", "-U", "-B", "16384"]
+        self._line += [] if roomy else ["--immediate-mode"]
+        self._line += ["-Z", "root", *options, "-w", str(path), expression]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
