@@ -48,12 +48,14 @@ class Run:
         return json.loads(self.json.read_text())
 
 
-def start(lab: Lab, line: Sequence[str], host: HostName = "sender") -> Run:
-    """Start `gryphon` with these words and a result file."""
+def start(lab: Lab, line: Sequence[str], host: HostName = "sender", *, fed: Path | None = None) -> Run:
+    """Start `gryphon` with these words and a result file; `fed` is a gzip file that zcat pipes into it."""
     output, result = lab.directory / "send.output", lab.directory / "send.json"
     result.unlink(missing_ok=True)
     with output.open("wb") as file:
         argv = [script("gryphon"), *line, "--json", str(result)]
+        if fed is not None:
+            argv = ["/bin/sh", "-c", 'zcat "$0" | "$@"', str(fed), *argv]
         child = lab.popen(host, argv, stdout=file, stderr=file, environment=ENVIRONMENT)
     return Run(lab, child, output, result)
 
