@@ -8,7 +8,8 @@ The rules, for the packets of one flow in time order:
 - A SYN with another initial sequence number, or the same one after an established connection was closed, begins
   the next connection: the port is used again.
 - A SYN-ACK that nothing explains begins a connection too, whose SYN the capture has missed, and so does any
-  other packet in front of the first SYN.
+  other packet in front of the first SYN. Where the SYN that it acknowledges follows it, the capture has them in
+  the wrong order (several queues or taps): the SYN is put in front.
 """
 
 from __future__ import annotations
@@ -41,6 +42,15 @@ def _group(flow: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], order: O
 
 
 @kernel
+def _put_in_front(order: Order, first: int, k: int) -> None:
+    """Move the packet at ``k`` to ``first``; those in between move on by one."""
+    moved = order[k]
+    for j in range(k, first, -1):
+        order[j] = order[j - 1]
+    order[first] = moved
+
+
+@kernel
 def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: Array) -> int:
     """Write a RUN row for each connection; gives how many."""
     n = -1
@@ -49,7 +59,7 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: A
         established = False
         closed = 0  # bit per direction that sent its FIN, _CLOSED_BY_RST
         isn = int64(-1)  # of the client's SYN
-        server_isn = int64(-1)
+        server_isn, expected = int64(-1), int64(-1)  # expected: the SYN that a SYN-ACK in front acknowledges
         client = 0
         for k in range(starts[f], starts[f + 1]):
             i = int64(order[k])
@@ -58,7 +68,11 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: A
             seq = int64(segments["seq"][i])
             kind = flags & (SYN | ACK | RST)
             begins = not current
-            if kind == SYN and current:
+            if kind == SYN and current and seq == expected and direction == client and isn < 0:
+                _put_in_front(order, runs["first"][n], k)
+                runs["known"][n] = 2
+                isn = seq
+            elif kind == SYN and current:
                 over = established and (closed == _BOTH_FINS or closed >= _CLOSED_BY_RST)
                 again = seq != isn if direction == client else established or isn < 0  # not a simultaneous open
                 begins = over or again
@@ -71,6 +85,7 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: A
                 current, established, closed = True, False, 0
                 isn = seq if kind == SYN else int64(-1)
                 server_isn = int64(-1)
+                expected = (int64(segments["ack"][i]) - 1) & 0xFFFFFFFF if kind == SYN | ACK else int64(-1)
                 client = 1 - direction if kind == SYN | ACK else direction
                 runs["start_ns"][n] = segments["time_ns"][i]
                 runs["end_ns"][n] = segments["time_ns"][i]

@@ -10,6 +10,9 @@ segment that was lost and sent again much later still counts as written with its
 Server half: only how many bytes had come when. Sequence numbers tell that, and the client's acknowledgements,
 so bytes that the capture lost are counted too. A repetition of what the client has not acknowledged is a burst
 of no bytes: the answer was still under way.
+
+A reset counts where the stream of its sender ends (RFC 5961 section 3.2). Others, such as the guesses of a box on the
+way, are nothing but the end of a connection on which nothing else follows.
 """
 
 from __future__ import annotations
@@ -167,6 +170,7 @@ def _follow(
     )  # sequence number of the first byte of each stream, -1 unknown
     server_highest, server_fin, acknowledged = int64(0), int64(-1), int64(0)
     syn, syn_ack, opened, closed = int64(-1), int64(-1), int64(-1), int64(-1)
+    stray, stray_end, spoken = int64(-1), 0, int64(-1)  # a reset somewhere else; the latest data of the client
     latest_syn = int64(-1)
     end = 0
     client_mss, server_mss, server_scale, window = int64(0), int64(0), int64(0), int64(0)
@@ -214,6 +218,7 @@ def _follow(
                 start, stop = max(offset, 0), offset + usable
                 cut |= usable < length
                 highest = max(highest, offset + length)
+                spoken = k
                 if start > frontier:
                     orderly = False
                 elif orderly:
@@ -228,8 +233,11 @@ def _follow(
             if flags & FIN:
                 needed = max(needed, offset + length)
             if closed < 0 and opened >= 0 and flags & (FIN | RST):
-                closed = k
-                end = 2 if flags & RST else 1
+                if flags & RST and offset != highest:
+                    stray, stray_end = k, 2
+                else:
+                    closed = k
+                    end = 2 if flags & RST else 1
             continue
         if base < 0:
             continue
@@ -257,7 +265,15 @@ def _follow(
         stop = offset + length
         if server_fin >= 0:
             stop = min(stop, server_fin)
+        reset = flags & RST
         refills = length > 0 and acknowledged < stop <= server_highest
+        if closed < 0 and opened >= 0 and reset and offset != server_highest:
+            stray, stray_end = k, 4
+        elif closed < 0 and opened >= 0 and flags & (FIN | RST):
+            closed = k
+            end = 4 if reset else 3
+        if reset:  # its number is no byte that came
+            continue
         if refills or stop > server_highest + (length == 0):  # without data: one byte more may be a FIN that is lost
             bursts["position"][burst] = k
             bursts["bytes"][burst] = max(stop - server_highest, 0)
@@ -265,9 +281,8 @@ def _follow(
             server_highest = max(stop, server_highest)
         if flags & FIN and server_fin < 0:
             server_fin = offset + length
-        if closed < 0 and opened >= 0 and flags & (FIN | RST):
-            closed = k
-            end = 4 if flags & RST else 3
+    if closed < 0 and stray > spoken:
+        closed, end = stray, stray_end
     if orderly:
         rows, length = _in_order(raw, count, pieces, piece)
     else:

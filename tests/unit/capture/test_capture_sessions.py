@@ -251,3 +251,45 @@ def test_the_server_is_found_when_its_port_is_the_higher_one(tmp_path: Path) -> 
     conversation.say(5, b"data")
     recording = load([write_pcap(tmp_path / "x", conversation.packets)], [50000])
     assert (recording.sessions["client_port"][0], recording.sessions["server_port"][0]) == (20, 50000)
+
+
+def test_a_syn_ack_that_was_captured_ahead_of_its_syn_begins_no_second_session(tmp_path: Path) -> None:
+    conversation = Conversation(client_isn=2**32 - 1).open()
+    conversation.say(5, b"x")
+    conversation.answer(6, b"yy")
+    conversation.packets[:2] = reversed(conversation.packets[:2])
+    recording = loaded(tmp_path, conversation)
+    assert (recording.recorded, len(recording.sessions)) == (1, 1)
+    assert (recording.sessions["syn_mss"][0], recording.sessions["server_bytes"][0]) == (1460, 2)
+    other = Conversation(client_isn=5).open()
+    other.say(5, b"x")
+    other.packets[0], other.packets[1] = other.packets[1], Conversation(client_isn=77).open(1).packets[0]
+    assert loaded(tmp_path, other, good()).rejected["no_syn"] == 1
+
+
+@pytest.mark.parametrize("by_client", [True, False])
+@pytest.mark.parametrize("seq", [1460, 50_000_000, -900_001])
+def test_a_reset_out_of_line_is_no_byte_and_no_close_while_the_session_goes_on(
+    tmp_path: Path, by_client: bool, seq: int
+) -> None:
+    """Boxes on the way send resets with numbers that they guess, or with 0 (RFC 5961)."""
+    conversation = Conversation().open()
+    conversation.say(5, b"one")
+    conversation.answer(6, b"1111")
+    conversation.send(7, RST, seq, None, from_client=by_client)
+    conversation.say(20, b"two")
+    conversation.answer(21, b"22")
+    conversation.close(30, by_client=False)
+    recording = loaded(tmp_path, conversation)
+    assert recording.messages["expect"].tolist() == [0, 4, 2]
+    assert recording.sessions["server_bytes"].tolist() == [6]
+    assert recording.sessions["end"].tolist() == [End.SERVER_FIN]
+
+
+def test_a_reset_out_of_line_behind_which_nothing_follows_is_the_close(tmp_path: Path) -> None:
+    conversation = Conversation().open()
+    conversation.say(5, b"one")
+    conversation.send(7, RST, 9999, None, from_client=False)
+    recording = loaded(tmp_path, conversation)
+    assert recording.sessions["end"].tolist() == [End.SERVER_RST]
+    assert recording.sessions["server_bytes"].tolist() == [0]
