@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +85,12 @@ def parse_hold(text: str | None) -> float | None:
 
 
 def parse_files(text: str) -> tuple[str, ...]:
-    """``-f``: files or shell patterns, several with commas; a name that exists is taken as it is."""
+    """``-f``: files or shell patterns, several with commas; a name that exists is taken as it is, commas and all."""
+    if os.path.exists(text):  # noqa: PTH110 -- Path.exists raises where a name is too long to be one
+        return (text,)
     files: list[str] = []
     for part in (piece.strip() for piece in text.split(",") if piece.strip()):
-        found = [part] if Path(part).exists() else sorted(glob.glob(part))  # noqa: PTH207 -- patterns may be absolute
+        found = [part] if os.path.exists(part) else sorted(glob.glob(part))  # noqa: PTH110, PTH207 -- may be absolute
         files += found or [part]
     if not files:
         raise InputFault("no capture file was given: name one with -f, such as -f ./xxx.pcap")

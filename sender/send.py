@@ -19,6 +19,7 @@ from gryphon.controller.tokens import find_token
 from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
+from gryphon.sender.capture.unpack import check_readable
 from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places, taken_addresses
 from gryphon.sender.loop import Loop, Stop
 from gryphon.sender.meter import Meter
@@ -87,6 +88,7 @@ def _prepare(options: SendOptions) -> Prepared:
     check_pool(pool, options.users, taken_addresses(transfers.services))
     # before seconds of compiling: whether packets may be sent at all
     open_raw(transfers.version).close()
+    check_readable(options.files)
     warm_up()
     rules = Rules(keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted)
     with reading(list(options.files)) as progress:

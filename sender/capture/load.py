@@ -30,11 +30,16 @@ class Examined:
 
 
 def examine(
-    files: list[str], ports: Collection[int] | None = None, rules: Rules = DEFAULT, progress: Progress | None = None
+    files: list[str],
+    ports: Collection[int] | None = None,
+    rules: Rules = DEFAULT,
+    progress: Progress | None = None,
+    servers: Collection[int] | None = None,
 ) -> Examined:
     """Read the files as one recording of the connections to the server ``ports`` (None: to any).
 
-    ``progress`` is called now and then with the bytes read and the bytes there are.
+    ``progress`` is called now and then with the bytes read and the bytes there are. Where no SYN tells who the server
+    is, it is the end with one of ``ports`` or ``servers``.
     InputFault, one sentence: a file that is missing, no capture or of an unknown link type; no connection to
     one of the ports.
     """
@@ -43,7 +48,8 @@ def examine(
     packets = read(files, progress)
     runs, order = sessions.split(packets.segments, len(packets.flows))
     wanted = None if ports is None else np.array(sorted(ports), np.int64)
-    server_port = sessions.server_ports(runs, packets.flows, wanted)
+    told = wanted if servers is None else np.array(sorted(servers), np.int64)
+    server_port = sessions.server_ports(runs, packets.flows, told)
     known = {int(port): int(n) for port, n in zip(*np.unique(server_port, return_counts=True), strict=True)}
     if not known:
         raise InputFault(f"no TCP connection in {', '.join(files)} ({_counted(packets.frames, 'packet')})")

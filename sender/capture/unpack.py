@@ -7,6 +7,7 @@ to their end first, since reassembly goes back and forth.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import logging
@@ -16,7 +17,7 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -114,23 +115,42 @@ def map_file(path: str, progress: Progress | None = None) -> Data:
     EnvironmentFault when there is no room to unpack it.
     """
     path, given = ("standard input", path) if path == "-" else (path, path)
+    with _in_words(path), _open(given) as file:
+        status = os.fstat(file.fileno())
+        regular = stat.S_ISREG(status.st_mode)
+        _check_kind(path, status.st_mode)
+        head = file.read(_HEAD)
+        if not head:
+            raise InputFault(f"{path} is empty, not a capture file")
+        known = next((each for magic, each in _UNPACKERS.items() if head.startswith(magic)), None)
+        if regular and known is None:
+            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        if regular:
+            file.seek(0)
+        else:
+            file = cast(BinaryIO, io.BufferedReader(_Behind(head, file), _CHUNK))
+        return _unpacked(path, file, known, status.st_size if regular else 0, progress)
+
+
+def check_readable(paths: Iterable[str]) -> None:
+    """Find out in a moment what would be found out after seconds of compiling. InputFault as ``map_file``."""
+    for path in paths:
+        with _in_words(path):
+            if path != "-" and not stat.S_ISFIFO(Path(path).stat().st_mode):  # opening a pipe takes from it
+                with _open(path) as file:
+                    _check_kind(path, os.fstat(file.fileno()).st_mode)
+
+
+def _check_kind(path: str, mode: int) -> None:
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise InputFault(f"{path} is not a file; give a capture that tcpdump has written")
+
+
+@contextlib.contextmanager
+def _in_words(path: str) -> Iterator[None]:
+    """What keeps a file from being opened or read, as one sentence."""
     try:
-        with _open(given) as file:
-            status = os.fstat(file.fileno())
-            regular = stat.S_ISREG(status.st_mode)
-            if not regular and not stat.S_ISFIFO(status.st_mode) and not stat.S_ISSOCK(status.st_mode):
-                raise InputFault(f"{path} is not a file; give a capture that tcpdump has written")
-            head = file.read(_HEAD)
-            if not head:
-                raise InputFault(f"{path} is empty, not a capture file")
-            known = next((each for magic, each in _UNPACKERS.items() if head.startswith(magic)), None)
-            if regular and known is None:
-                return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-            if regular:
-                file.seek(0)
-            else:
-                file = cast(BinaryIO, io.BufferedReader(_Behind(head, file), _CHUNK))
-            return _unpacked(path, file, known, status.st_size if regular else 0, progress)
+        yield
     except FileNotFoundError:
         raise InputFault(f"no capture file {path}") from None
     except IsADirectoryError:

@@ -44,6 +44,8 @@ def opened(path: str, inputs: tuple[str, ...], force: bool) -> Iterator[Output]:
 
     InputFault: it is one of the inputs, exists already (unless ``force``), or cannot be made.
     """
+    if not path:
+        raise InputFault("no output file was named: give one with -o, or - for standard output")
     if path == "-":
         yield Output(_standard_output(inputs), "standard output")
         return

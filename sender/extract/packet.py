@@ -133,10 +133,29 @@ def _internet(out: Data, at: int, from_client: bool, routes: Array, r: int, size
 
 
 @inner
-def _transport(data: Data, rows: Array, i: int, kept: int, offset: int, last: bool, out: Data, at: int) -> int:
+def _without_addresses(out: Data, at: int, end: int) -> None:
+    """Replace options by NOPs but for those that cannot hold an address (RFC 9293 3.1, RFC 2018, RFC 7323).
+
+    Load balancers write the client's address into one (TOA), MPTCP its own (RFC 8684 3.4.1).
+    """
+    while at < end:
+        kind = int64(out[at])
+        size = 1 if kind < 2 or at + 1 >= end else max(int64(out[at + 1]), 2)
+        if kind > 5 and kind != 8:
+            for byte in range(at, min(at + size, end)):
+                out[byte] = 1
+        at += size
+
+
+@inner
+def _transport(
+    data: Data, rows: Array, i: int, kept: int, offset: int, last: bool, anonymous: bool, out: Data, at: int
+) -> int:
     """``kept`` bytes of the TCP header as captured; behind the first part of a segment with a number of its own."""
     tcp = int64(rows["tcp"][i])
     _copy(data, tcp, out, at, kept)
+    if anonymous:
+        _without_addresses(out, at + 20, at + kept)
     flags = int64(rows["flags"][i])
     if offset > 0:
         _put(out, at + 4, 4, int64(rows["seq"][i]) + offset + (1 if flags & SYN else 0))
@@ -165,7 +184,7 @@ def _packet(data: Data, rows: Array, i: int, offset: int, size: int, routes: Arr
     internet = at
     at = _internet(out, at, from_client, routes, r, header + size)
     transport = at
-    at = _transport(data, rows, i, kept, offset, offset + size >= length, out, at)
+    at = _transport(data, rows, i, kept, offset, offset + size >= length, routes["anonymous"][r] == 1, out, at)
     at = _copy(data, tcp + header + offset, out, at, captured)
     if kept == header and captured == size:
         addresses = _sum(out, internet + (12 if version == 4 else 8), transport)

@@ -24,6 +24,7 @@ ROUTE = np.dtype(
         ("server_mss", "u2"),  # of the SYN-ACK
         ("client", "u1"),  # direction of the segments that are the client's
         ("version", "u1"),  # of the IP header
+        ("anonymous", "u1"),  # TCP options that may hold an address are left out
     ]
 )
 """One connection that is written."""
@@ -77,7 +78,7 @@ def routes(examined: Examined, chosen: npt.NDArray[np.int64], anonymise: bool) -
     for side in ("client", "server"):
         for part in ("hi", "lo"):
             rows[f"{side}_{part}"] = connections[f"{side}_{part}"].view(np.int64)
-    rows["client"] = runs["client"]
+    rows["client"], rows["anonymous"] = runs["client"], anonymise
     mapped = [(rows[f"{side}_hi"] == 0) & (rows[f"{side}_lo"] >> 32 == _MAPPED) for side in ("client", "server")]
     rows["version"] = np.where(mapped[0] & mapped[1], 4, 6)
     owner = np.zeros(len(examined.packets.segments), np.uint32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import Examined, examine
 from gryphon.sender.capture.recording import Rules
+from gryphon.sender.capture.unpack import check_readable
 from gryphon.sender.extract.choose import Choice, choose
 from gryphon.sender.extract.options import ExtractOptions
 from gryphon.sender.extract.output import Output, opened
@@ -35,6 +36,7 @@ def run_extract(options: ExtractOptions) -> int:
         EnvironmentFault: the extract cannot be written.
     """
     with opened(options.output, options.files, options.force) as output:
+        check_readable(options.files)
         warm_up(("capture", "extract"))
         done = extract(options, output)
     if options.anonymise:
@@ -49,7 +51,7 @@ def extract(options: ExtractOptions, output: Output) -> Extracted:
     ports = options.ports if options.numbers is None else None
     rules = Rules(keep_silent=options.hold, allow_encrypted=options.allow_encrypted)
     with reading(list(options.files)) as progress:
-        examined: Examined = examine(list(options.files), ports, rules, progress)
+        examined: Examined = examine(list(options.files), ports, rules, progress, options.ports)
     choice = choose(examined.recording, options)
     ways = routes(examined, choice.connections, options.anonymise)
     packets = write(examined.packets, ways, output.write)

@@ -39,7 +39,12 @@ def inspect(
         json=json,
         rules=Rules(keep_silent=hold, allow_encrypted=allow_encrypted),
     )
-    raise typer.Exit(run_inspect(options))
+    try:
+        status = run_inspect(options)
+    except KeyboardInterrupt:  # typer would end without a word
+        typer.echo("gryphon: interrupted", err=True)
+        status = 130
+    raise typer.Exit(status)
 
 
 class _Screen(logging.Handler):

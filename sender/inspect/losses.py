@@ -33,6 +33,8 @@ class Losses:
 def losses(connections: Array) -> Losses:
     """What CONNECTION rows say of bytes that the capture lost or cut off."""
     holed = connections[connections["missing"] > 0]
+    if len(holed) == 0:  # of most services, of which a port scan has very many
+        return Losses(0, 0, [])
     second, which = np.unique(holed["hole_ns"] // _SECOND, return_inverse=True)
     counts = np.bincount(which, minlength=len(second))
     sizes = np.zeros(len(second), np.int64)

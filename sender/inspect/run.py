@@ -13,6 +13,7 @@ from gryphon.controller.errors import InputFault
 from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import Examined, check_ports, examine
 from gryphon.sender.capture.recording import Rules
+from gryphon.sender.capture.unpack import check_readable
 from gryphon.sender.inspect.document import to_json
 from gryphon.sender.inspect.overview import overview
 from gryphon.sender.inspect.text import text
@@ -40,10 +41,13 @@ def run_inspect(options: InspectOptions) -> int:
     Raises:
         InputFault: a file that cannot be read, no TCP connection, no such port or session.
     """
+    if sys.stdout is None:
+        raise InputFault("standard output is closed: leave it open, or send it to a file")
+    check_readable(options.files)
     warm_up(("capture",))
     with reading(list(options.files)) as progress:
         # every port, whatever -x says: a session has the same number always
-        examined = examine(list(options.files), None, options.rules, progress)
+        examined = examine(list(options.files), None, options.rules, progress, options.ports)
     if options.ports is not None:
         check_ports(options.ports, examined.recording.ports, list(options.files))
     try:

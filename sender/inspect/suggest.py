@@ -29,7 +29,7 @@ def suggest(
     chosen = sorted(replayable) if ports else [max(replayable, key=lambda port: (replayable[port], -port))]
     targets = {port: (ports or {}).get(port) or f"SERVER:{port}" for port in chosen}
     words = ["gryphon", "send", "-x", ",".join(f"{port}-{target}" for port, target in targets.items())]
-    words += ["-f", ",".join(files), "-s", "INTERCEPT"]
+    words += ["-f", ",".join(name.replace(",", "?") if len(files) > 1 else name for name in files), "-s", "INTERCEPT"]
     words += ["-u", str(sum(replayable[port] for port in chosen)), "-c", "RANGE"]
     words += ["--hold", "forever"] if rules.keep_silent else []
     words += ["--allow-encrypted"] if rules.allow_encrypted else []

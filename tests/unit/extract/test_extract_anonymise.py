@@ -82,3 +82,18 @@ def test_nothing_of_the_recorded_addresses_is_left(tmp_path: Path) -> None:
     extracted([file], {80}, tmp_path / "small", anonymise=True)
     content = (tmp_path / "small").read_bytes()
     assert all(ip_address(address).packed not in content for address in ("93.184.216.34", "151.101.1.67"))
+
+
+def test_options_that_may_hold_an_address_are_left_out(tmp_path: Path) -> None:
+    """A load balancer's TOA has the real client's address, and so has MPTCP's ADD_ADDR; timestamps stay."""
+    toa, timestamps = bytes([254, 8, 0xC7, 0xA7, 203, 0, 113, 77]), bytes([1, 1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 8])
+    talk = Conversation().open()
+    talk.send(5, 24, 0, 0, b"request", opts=toa + timestamps)
+    file = write_pcap(tmp_path / "recorded", talk.packets)
+    extracted([file], {80}, tmp_path / "kept")
+    extracted([file], {80}, tmp_path / "small", anonymise=True)
+    assert toa in (tmp_path / "kept").read_bytes()
+    content = (tmp_path / "small").read_bytes()
+    assert bytes([203, 0, 113, 77]) not in content
+    assert bytes([1] * 8) + timestamps in content
+    assert bytes([2, 4, 0x05, 0xB4]) in content  # the SYN's MSS

@@ -146,3 +146,30 @@ def test_help_needs_none_of_the_heavy_modules() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--session" in done.stdout
+
+
+def test_a_closed_standard_output_is_one_sentence(capture: str) -> None:
+    code = "from gryphon.sender.cli import main; main()"
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code, "inspect", capture]
+    done = subprocess.run(line, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"gryphon: standard output is closed: leave it open, or send it to a file\n",
+    )
+
+
+def test_the_ports_tell_who_the_server_is_where_no_syn_does(tmp_path: Path) -> None:
+    talk = Conversation(client_port=1024, server_port=8080)
+    talk.say(5, b"GET / HTTP/1.1\r\n\r\n")
+    talk.answer(6, b"HTTP/1.1 200 OK\r\n\r\n")
+    done = gryphon(write_pcap(tmp_path / "halfway.pcap", talk.packets), "-x", "8080")
+    assert done.returncode == 0
+    assert b"10.0.0.2:8080" in done.stdout
+
+
+def test_a_line_to_copy_names_a_file_with_a_comma_so_that_it_is_found(capture: str, tmp_path: Path) -> None:
+    odd = tmp_path / "three,odd.pcap"
+    Path(capture).rename(odd)
+    other = write_pcap(tmp_path / "later.pcap", Conversation(client_port=9).open(5000).packets)
+    assert f"-f {odd} -s".encode() in gryphon(str(odd)).stdout
+    assert f"-f '{tmp_path}/three?odd.pcap,{other}' -s".encode() in gryphon(str(odd), other).stdout

@@ -115,6 +115,14 @@ def test_files_are_listed_and_patterns_expanded_in_order(tmp_path: Path) -> None
     )
 
 
+def test_a_name_with_a_comma_is_a_name_when_there_is_such_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a,b.pcap").touch()
+    (tmp_path / "c.pcap").touch()
+    assert parse_files(f"{tmp_path}/a,b.pcap") == (f"{tmp_path}/a,b.pcap",)
+    assert parse_files(f"{tmp_path}/a?b.pcap,{tmp_path}/c.pcap") == (f"{tmp_path}/a,b.pcap", f"{tmp_path}/c.pcap")
+    assert len(parse_files(",".join(f"{n}.pcap" for n in range(5000)))) == 5000
+
+
 def test_a_file_that_is_not_there_keeps_its_name_for_the_sentence() -> None:
     assert parse_files("./nothing-*.pcap") == ("./nothing-*.pcap",)
 
