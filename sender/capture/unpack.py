@@ -90,6 +90,7 @@ _UNPACKERS: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
 """First bytes of a compressed file: the format, and what unpacks it."""
 
 _HEAD = 6
+_STAYS = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4  # bytes of a map that is kept as it is
 
 
 class _Behind(io.RawIOBase):
@@ -205,8 +206,11 @@ def _unpacked(
 def forget(data: Data) -> None:
     """Let go of the pages of a map that were read, so that a capture larger than the memory does not fill it.
 
-    They stay in the page cache as long as there is room: reading them again costs little.
+    They stay in the page cache as long as there is room, but to map them again costs a fifth of all the time of
+    reading. So a capture that fits well into memory stays mapped; the kernel takes its pages when it is short of them.
     """
+    if len(data) <= _STAYS:
+        return
     mapped = data.base.obj if isinstance(data.base, memoryview) else data.base
     if isinstance(mapped, mmap.mmap):
         mapped.madvise(mmap.MADV_DONTNEED)
