@@ -70,6 +70,7 @@ def _split(segments: Array, starts: npt.NDArray[np.int64], order: Order, runs: A
             begins = not current
             if kind == SYN and current and seq == expected and direction == client and isn < 0:
                 _put_in_front(order, runs["first"][n], k)
+                runs["start_ns"][n] = min(runs["start_ns"][n], segments["time_ns"][i])
                 runs["known"][n] = 2
                 isn = seq
             elif kind == SYN and current:

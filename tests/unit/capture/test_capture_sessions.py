@@ -258,9 +258,10 @@ def test_a_syn_ack_that_was_captured_ahead_of_its_syn_begins_no_second_session(t
     conversation.say(5, b"x")
     conversation.answer(6, b"yy")
     conversation.packets[:2] = reversed(conversation.packets[:2])
-    recording = loaded(tmp_path, conversation)
+    recording = load([write_pcap(tmp_path / "x", conversation.packets)], [80])
     assert (recording.recorded, len(recording.sessions)) == (1, 1)
     assert (recording.sessions["syn_mss"][0], recording.sessions["server_bytes"][0]) == (1460, 2)
+    assert recording.connections["start_ns"][0] == recording.sessions["start_ns"][0] == START_NS
     other = Conversation(client_isn=5).open()
     other.say(5, b"x")
     other.packets[0], other.packets[1] = other.packets[1], Conversation(client_isn=77).open(1).packets[0]
