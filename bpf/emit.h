@@ -5,6 +5,7 @@
 #define GRYPHON_EMIT_H
 
 #include "match.h"
+#include "sample.h"
 
 BPF_RINGBUF_OUTPUT(ring, RING_BYTES / PAGE_SIZE);
 BPF_F_TABLE("array", int, __u32, sleeping, 1, BPF_F_MMAPABLE);
@@ -26,27 +27,29 @@ static __always_inline __u16 quoted_service(struct packet *p)
 /* A reader that fell asleep between the look at the flag and the submission would sleep on: the submission is a full
  * barrier (kernel/bpf/ringbuf.c, bpf_ringbuf_commit), so a second look after it sees the flag or the reader sees
  * the record. */
-static __always_inline void submit(struct record *r)
+static __always_inline void submit(struct sampled *s)
 {
 	int zero = 0;
 	volatile __u32 *asleep = sleeping.lookup(&zero);
 	bool was_asleep = asleep && *asleep;
 
-	ring.ringbuf_submit(r, was_asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	ring.ringbuf_submit(s, was_asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	if (was_asleep || !asleep || !*asleep)
 		return;
-	r = ring.ringbuf_reserve(sizeof(*r));
-	if (r)
-		ring.ringbuf_discard(r, BPF_RB_FORCE_WAKEUP);
+	s = ring.ringbuf_reserve(sizeof(*s));
+	if (s)
+		ring.ringbuf_discard(s, BPF_RB_FORCE_WAKEUP);
 }
 
 /* Gives false when the ring is full. */
-static __always_inline bool emit(struct packet *p)
+static __always_inline bool emit(struct packet *p, void *ctx, enum hook hook)
 {
-	struct record *r = ring.ringbuf_reserve(sizeof(*r));
+	struct sampled *s = ring.ringbuf_reserve(sizeof(*s));
+	struct record *r;
 
-	if (!r)
+	if (!s)
 		return false;
+	r = &s->record;
 	*r = p->record;
 	r->address_hi = swap_u64(&p->destination.s6_addr32[0]);
 	r->address_lo = swap_u64(&p->destination.s6_addr32[2]);
@@ -54,7 +57,10 @@ static __always_inline bool emit(struct packet *p)
 		r->service = quoted_service(p);
 	else if (r->kind == RECORD_FRAGMENT)
 		r->service = SERVICE_UNKNOWN;
-	submit(r);
+#if SAMPLE
+	r->sample_length = take_sample(s->sample, p, ctx, hook);
+#endif
+	submit(s);
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #include "emit.h"
 
 /* Says whether the packet must be dropped, and accounts for it. */
-static __always_inline bool intercept(struct packet *p, enum verdict verdict)
+static __always_inline bool intercept(struct packet *p, enum verdict verdict, void *ctx, enum hook hook)
 {
 	int zero = 0;
 	struct counters *c = counters.lookup(&zero);
@@ -24,7 +24,7 @@ static __always_inline bool intercept(struct packet *p, enum verdict verdict)
 	c->matched++;
 	if (verdict != PACKET_FOUND)
 		c->malformed++;
-	else if (emit(p))
+	else if (emit(p, ctx, hook))
 		c->recorded++;
 	else
 		c->ring_full++;
@@ -38,7 +38,7 @@ int intercept_xdp(struct xdp_md *ctx)
 
 	if (!p)
 		return XDP_PASS;
-	return intercept(p, parse(p, &w, bpf_xdp_get_buff_len(ctx))) ? XDP_DROP : XDP_PASS;
+	return intercept(p, parse(p, &w, bpf_xdp_get_buff_len(ctx)), ctx, HOOK_XDP) ? XDP_DROP : XDP_PASS;
 }
 
 /* STOLEN, since SHOT would tell the server's own stack that its packet was not sent, and it would stall;
@@ -61,5 +61,5 @@ int intercept_egress(struct __sk_buff *ctx)
 		if (bpf_skb_pull_data(ctx, ctx->len < HEADERS_MAX ? ctx->len : HEADERS_MAX))
 			break;
 	}
-	return intercept(p, verdict) ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
+	return intercept(p, verdict, ctx, HOOK_EGRESS) ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
 }

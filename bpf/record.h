@@ -39,7 +39,7 @@ struct record {
 	__u8 icmp_code;
 	__u8 options;        /* enum record_option bits */
 	__u8 window_scale;   /* shift count, capped at 14 (RFC 7323, 2.3) */
-	__u32 sample_length; /* bytes of payload that follow the record */
+	__u32 sample_length; /* bytes of payload that follow the record; behind them its sample is zero */
 	__u8 version;        /* IP version, 4 or 6 */
 	__u8 reserved[3];
 };

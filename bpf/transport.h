@@ -108,6 +108,9 @@ static __always_inline enum verdict parse_tcp(struct packet *p, const struct win
 	} else {
 		parse_options(r, options, header - sizeof(*tcp), w->end);
 	}
+#if SAMPLE
+	advance(p, header); /* Whoever samples looks for the payload. */
+#endif
 	return PACKET_FOUND;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,13 +14,14 @@ from gryphon.controller import egress, interfaces, xdp
 from gryphon.controller.egress import EgressHook
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.place import Place
+from gryphon.controller.samples import check_sample
 from gryphon.controller.tables import Ranges, Services
 from gryphon.controller.xdp import XdpHook
 
 HookName = Literal["xdp", "tc"]
 SOURCE = Path(loader.__file__).parent / "intercept.bpf.c"
 PINNED = ("services", "ranges")
-"""Maps from which the next intercept takes over."""
+"""Maps from which the next intercept takes over; the ring is not among them: each has its own, of its own layout."""
 PHRASES = {"xdp": "XDP program", "tc": "tc egress filter"}
 
 
@@ -53,10 +55,11 @@ class Attached:
     taken_over: bool
 
 
-def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int) -> Attached:
+def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int, sample: int) -> Attached:
     """Compiles the program and puts it in its place; see ``Interception.attach``."""
     capabilities.require()
     _check_ring(ring_bytes)
+    check_sample(sample)
     place = Place(interface, interfaces.index_of(interface), hook)
     place.lock()
     try:
@@ -65,17 +68,17 @@ def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int) 
         taken_over = chosen.find()
         if not taken_over:
             place.clear()  # Of an interface that had this index before.
-        return _load(place, chosen, taken_over, ring_bytes)
+        return _load(place, chosen, taken_over, {"RING_BYTES": ring_bytes, "SAMPLE": sample})
     except BaseException:
         place.unlock()
         raise
 
 
-def _load(place: Place, hook: Hook, taken_over: bool, ring_bytes: int) -> Attached:
+def _load(place: Place, hook: Hook, taken_over: bool, definitions: Mapping[str, int]) -> Attached:
     kind, function, name = (
         (xdp.KIND, xdp.FUNCTION, xdp.NAME) if place.hook == "xdp" else (egress.KIND, egress.FUNCTION, egress.NAME)
     )
-    module = loader.compile(SOURCE, {"RING_BYTES": ring_bytes})
+    module = loader.compile(SOURCE, definitions)
     try:
         program = module.load(kind, function, name)
         ranges = Ranges(module.maps["ranges"])

@@ -29,32 +29,43 @@ class Interception:
         interface: its name.
         mode: "native", "generic" or "tc egress".
         taken_over: it found, and took over, what an earlier intercept left.
+        sample: bytes of payload behind each record.
         ring: the records.
     """
 
-    def __init__(self, attached: attaching.Attached) -> None:
+    def __init__(self, attached: attaching.Attached, sample: int = 0) -> None:
         self._attached = attached
         self.hook = attached.place.hook
         self.interface = attached.place.interface
         self.mode = attached.hook.mode
         self.taken_over = attached.taken_over
-        self.ring = Ring(attached.module.maps["ring"], attached.module.maps["sleeping"])
+        self.sample = sample
+        self.ring = Ring(attached.module.maps["ring"], attached.module.maps["sleeping"], sample)
         self._counters = attached.module.maps["counters"]
 
     @classmethod
-    def attach(cls, hook: HookName, interface: str, *, xdp_mode: Mode = "auto", ring_bytes: int = 16 << 20) -> Self:
+    def attach(
+        cls,
+        hook: HookName,
+        interface: str,
+        *,
+        xdp_mode: Mode = "auto",
+        ring_bytes: int = 16 << 20,
+        sample: int = 0,
+    ) -> Self:
         """Compiles the program and attaches it; from an earlier intercept it takes over what that one left.
 
         Args:
             xdp_mode: "auto" is native where the driver can, else generic.
             ring_bytes: of the ring; a power of two.
+            sample: bytes of each answer's payload to take along; a multiple of 8, at most 1024.
 
         Raises:
             EnvironmentFault: interface, capability, compiler or header missing; another's XDP program or another
                 running intercept there; the kernel refuses.
             InputFault: a wrong size.
         """
-        return cls(attaching.attach(hook, interface, xdp_mode, ring_bytes))
+        return cls(attaching.attach(hook, interface, xdp_mode, ring_bytes, sample), sample)
 
     def add_service(self, address: IPAddress, port: int) -> int:
         """Registers a service whose answers are intercepted, once more when it is there; gives its index."""

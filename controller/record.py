@@ -35,13 +35,13 @@ RECORD = np.dtype(
         ("reserved", "u1", (3,)),
     ]
 )
-"""One intercepted packet, 64 bytes without a payload sample."""
+"""One intercepted packet, 64 bytes; samples.py has it with a payload sample behind it."""
 
 PLAIN = np.dtype((np.void, RECORD.itemsize))
 """A record as bytes without fields: numpy copies these at 1 to 5 ns each, records with fields at 80 to 100 ns."""
 
 Records = npt.NDArray[np.void]
-"""A batch of records, dtype ``RECORD``."""
+"""A batch of records, dtype ``RECORD`` or ``samples.sampled(n)``."""
 
 
 class Kind(enum.IntEnum):

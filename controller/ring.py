@@ -15,40 +15,47 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.bpf.maps import Map
-from gryphon.controller.record import PLAIN, RECORD, Records
+from gryphon.controller.record import Records
+from gryphon.controller.samples import sampled
 
 BUSY = 1 << 31
 DISCARD = 1 << 30
-SLOT = np.dtype([("length", "u4"), ("page", "u4"), ("record", PLAIN)])
-"""A record with its header; 72 bytes, a multiple of 8, so that slots follow each other without a gap.
+BATCH_BYTES = 4 << 20
+"""Of the records that one ``read()`` gives at most: 65,536 without samples."""
 
-The record is plain bytes here: numpy copies a structured type field by field, forty times slower.
-"""
-BATCH = 65536
-"""Records that one ``read()`` gives at most: 4 MiB."""
+
+def slot(sample: int) -> np.dtype[np.void]:
+    """A record with its header; a multiple of 8 bytes, so that slots follow each other without a gap.
+
+    The record is plain bytes here: numpy copies a structured type field by field, forty times slower.
+    """
+    return np.dtype([("length", "u4"), ("page", "u4"), ("record", np.void, sampled(sample).itemsize)])
 
 
 class Ring:
     """A ``RecordSource`` over a BPF ring buffer and the flag that says whether its reader sleeps.
 
     Not for two threads at once: the kernel knows one reader.
+
+    Args:
+        sample: bytes of payload behind each record, as the program was loaded.
     """
 
-    def __init__(self, ring: Map, sleeping: Map) -> None:
+    def __init__(self, ring: Map, sleeping: Map, sample: int = 0) -> None:
         page = mmap.PAGESIZE
         size = ring.max_entries
         self._map = ring
         consumer = mmap.mmap(ring.descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         producer = mmap.mmap(ring.descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         flag = mmap.mmap(sleeping.descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._reader = Reader(consumer, producer, size, data_offset=page)
+        self._reader = Reader(consumer, producer, size, page, sample)
         self._sleeping: npt.NDArray[np.uint32] = np.frombuffer(flag, np.uint32, 1)
 
     def read(self) -> Records:
-        """Takes everything that is there, up to ``BATCH`` records, in order of capture.
+        """Takes everything that is there, up to ``BATCH_BYTES``, in order of capture.
 
         Returns:
-            A copy, dtype ``RECORD``; empty when there is nothing.
+            A copy, dtype ``sampled(sample)``; empty when there is nothing.
         """
         if self._sleeping[0]:
             self._sleeping[0] = 0  # Who reads does not sleep, and a wake-up a record would be dear.
@@ -79,12 +86,14 @@ class Ring:
 class Reader:
     """Decodes ring memory; knows nothing of descriptors, so that a test can lay out the memory itself."""
 
-    def __init__(self, consumer: Any, producer: Any, size: int, data_offset: int) -> None:
+    def __init__(self, consumer: Any, producer: Any, size: int, data_offset: int, sample: int = 0) -> None:
         self._consumer: npt.NDArray[np.uint64] = np.frombuffer(consumer, np.uint64, 1)
         self._producer: npt.NDArray[np.uint64] = np.frombuffer(producer, np.uint64, 1)
         self._memory = producer
         self._data_offset = data_offset
         self._size = size
+        self._record = sampled(sample)
+        self._slot = slot(sample)
         self._held = threading.Lock()
         self._held.acquire()
 
@@ -105,12 +114,12 @@ class Reader:
     def read(self) -> Records:
         """Copies the written records out and gives their memory back to the kernel."""
         start = int(self._consumer[0])
-        count = min((int(self._producer[0]) - start) // SLOT.itemsize, BATCH)
+        count = min((int(self._producer[0]) - start) // self._slot.itemsize, BATCH_BYTES // self._record.itemsize)
         if count <= 0:
-            return np.empty(0, RECORD)
+            return np.empty(0, self._record)
         self.fence()
         offset = self._data_offset + start % self._size
-        slots: Records = np.frombuffer(self._memory, SLOT, count, offset)
+        slots: Records = np.frombuffer(self._memory, self._slot, count, offset)
         lengths = slots["length"].copy()
         busy = lengths & BUSY != 0
         if busy.any():
@@ -121,5 +130,5 @@ class Reader:
         records: Records = slots["record"][:count]
         records = records.copy() if kept.all() else records[kept]
         self.fence()
-        self._consumer[0] = start + count * SLOT.itemsize
-        return records.view(RECORD)
+        self._consumer[0] = start + count * self._slot.itemsize
+        return records.view(self._record)

@@ -21,6 +21,7 @@ from gryphon.controller import place
 from gryphon.controller.attach import HookName
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.interception import Interception, Range, detach
+from gryphon.controller.samples import sampled
 
 SIDES: dict[HookName, str] = {"xdp": "helper", "tc": "server"}
 """On which of the two hosts a hook is attached; answers go from the server to the helper."""
@@ -32,7 +33,7 @@ import logging, sys, time
 logging.disable()
 from ipaddress import ip_address, ip_network
 from gryphon.controller.interception import Interception
-interception = Interception.attach({hook!r}, {interface!r})
+interception = Interception.attach({hook!r}, {interface!r}, sample={sample})
 interception.add_service(ip_address({server!r}), {port})
 deadline = time.monotonic_ns() + int({lasting} * 1e9)
 interception.add_range(ip_network({network!r}), {generation}, deadline)
@@ -63,7 +64,7 @@ def register(interception: Interception) -> int:
     return interception.add_service(ip_address(SERVER), PORT)
 
 
-def child_code(hook: HookName, lasting: float) -> str:
+def child_code(hook: HookName, lasting: float, sample: int = 0) -> str:
     """A program that attaches, registers, says its deadline and waits for the end of its input."""
     return CHILD.format(
         hook=hook,
@@ -71,14 +72,15 @@ def child_code(hook: HookName, lasting: float) -> str:
         server=SERVER,
         port=PORT,
         lasting=lasting,
+        sample=sample,
         network=str(FORGED_RANGE),
         generation=GENERATION,
     )
 
 
-def killed(pair: Pair, hook: HookName, lasting: float = 3600) -> int:
+def killed(pair: Pair, hook: HookName, lasting: float = 3600, sample: int = 0) -> int:
     """Starts an intercept, kills it, and gives the deadline of its range."""
-    child = pair.start(SIDES[hook], child_code(hook, lasting))
+    child = pair.start(SIDES[hook], child_code(hook, lasting, sample))
     assert child.stdout is not None
     deadline = int(child.stdout.readline())
     child.send_signal(signal.SIGKILL)
@@ -145,6 +147,35 @@ def test_the_next_start_takes_over_what_lives(pair: Pair, hook: HookName) -> Non
         assert leaked(pair, tap) == 0
         assert len(interception.ring.read()) == 5
         assert interception.add_service(ip_address(SERVER), PORT) == 0, "the service keeps its index"
+
+
+@pytest.mark.parametrize("sample", [0, 64])
+def test_a_take_over_may_sample_otherwise_than_the_killed_one(pair: Pair, hook: HookName, sample: int) -> None:
+    """The ring is each intercept's own: only ranges and services are taken over."""
+    killed(pair, hook, sample=64 - sample)
+    with attached(pair, hook, sample=sample) as interception, pair.tap("helper") as tap:
+        assert (interception.taken_over, interception.sample) == (True, sample)
+        assert leaked(pair, tap) == 0
+        records = interception.ring.read()
+        assert records.dtype == sampled(sample)
+        assert records["length"].tolist() == [3] * 5
+        assert records["sample_length"].tolist() == [min(sample, 3)] * 5
+        if sample:
+            assert {bytes(each) for each in records["sample"]} == {b"abc".ljust(64, b"\0")}
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_both_modes_of_xdp_sample(pair: Pair, mode: str) -> None:
+    with attached(pair, "xdp", xdp_mode=mode, sample=16) as interception, pair.tap("helper") as tap:
+        register(interception)
+        assert leaked(pair, tap) == 0
+        assert {bytes(each) for each in interception.ring.read()["sample"]} == {b"abc".ljust(16, b"\0")}
+
+
+@pytest.mark.parametrize("sample", [-8, 12, 1032])
+def test_a_sample_that_the_ring_cannot_have_is_refused(pair: Pair, sample: int) -> None:
+    with pair.on("helper"), pytest.raises(InputFault, match="a multiple of 8"):
+        Interception.attach("xdp", INTERFACE, sample=sample)
 
 
 def test_a_start_after_the_lease_ran_out_takes_over_no_range(pair: Pair, hook: HookName) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import socket
 import threading
 import time
@@ -17,6 +19,7 @@ from gryphon.controller.record import Option, Records
 
 SERVER, USER, PORT, USER_PORT = "10.9.0.1", "10.17.15.9", 8080, 40000
 SIZE = 2_000_000
+CONTENT = random.Random(1).randbytes(SIZE)
 
 
 class User:
@@ -29,6 +32,7 @@ class User:
         self._seq = 1000
         self.expected = 0
         self.received: list[int] = []
+        self.samples: list[bytes] = []
 
     def connect(self) -> Records:
         """Gives the records of the answer to the SYN."""
@@ -45,6 +49,8 @@ class User:
             for record in self._wait():
                 if record["seq"] == self.expected:
                     self.received.append(int(record["length"]))
+                    if "sample" in (record.dtype.names or ()):
+                        self.samples.append(bytes(record["sample"])[: record["sample_length"]])
                     self.expected = (self.expected + int(record["length"])) & 0xFFFFFFFF
             self._send("A", self.expected)
 
@@ -77,12 +83,14 @@ def listener(pair: Pair) -> socket.socket:
         return socket.create_server((SERVER, PORT))
 
 
+@pytest.mark.parametrize("sample", [0, 256])
 def test_two_megabytes_of_super_segments_are_taken_byte_by_byte_without_a_stall(
-    pair: Pair, listener: socket.socket
+    pair: Pair, listener: socket.socket, sample: int
 ) -> None:
+    """Each is sampled at its beginning, which the stack keeps in other pages than the headers."""
     mac = command("ip", "-n", pair.names["server"], "-o", "link", "show", INTERFACE).split("link/ether ")[1].split()[0]
     with listener, pair.on("server"):
-        interception = Interception.attach("tc", INTERFACE)
+        interception = Interception.attach("tc", INTERFACE, sample=sample)
         try:
             index = interception.add_service(ip_address(SERVER), PORT)
             interception.add_range(ip_network("10.17.0.0/16"), 3, time.monotonic_ns() + 10**12)
@@ -93,13 +101,19 @@ def test_two_megabytes_of_super_segments_are_taken_byte_by_byte_without_a_stall(
             connection, who = listener.accept()
             with connection:
                 assert who == (USER, USER_PORT)
-                sending = threading.Thread(target=connection.sendall, args=(bytes(SIZE),))
+                sending = threading.Thread(target=connection.sendall, args=(CONTENT,))
                 sending.start()
                 user.take(SIZE)
                 sending.join()
                 user.reset()
             assert sum(user.received) == SIZE
             assert max(user.received) > 1460, "super-segments are one record each"
+            if sample:
+                starts = [0, *itertools.accumulate(user.received)][:-1]
+                assert user.samples == [
+                    CONTENT[start : start + min(length, sample)]
+                    for start, length in zip(starts, user.received, strict=True)
+                ]
             assert interception.counters().malformed == 0
         finally:
             interception.detach()

@@ -41,7 +41,7 @@ def test_a_module_gives_back_every_descriptor() -> None:
     folder = Path("/proc/self/fd")
     source = Path(loader.__file__).parent / "intercept.bpf.c"
     before = len(list(folder.iterdir()))
-    module = loader.compile(source, {"RING_BYTES": 4096})
+    module = loader.compile(source, {"RING_BYTES": 4096, "SAMPLE": 0})
     os.close(module.load(syscall.XDP, "intercept_xdp", "gryphon_test"))
     module.close()
     assert len(list(folder.iterdir())) == before

@@ -31,14 +31,14 @@ PROGRAMS = {
 class Program:
     """One hook's program with its maps, a service each on IPv4 and IPv6, and a forged range each."""
 
-    def __init__(self, hook: str, ring_bytes: int = 1 << 20) -> None:
-        self.hook = hook
+    def __init__(self, hook: str, ring_bytes: int = 1 << 20, sample: int = 0) -> None:
+        self.hook, self.sample = hook, sample
         kind, function, self._verdicts = PROGRAMS[hook]
         source = Path(loader.__file__).parent / "intercept.bpf.c"
-        self._module = loader.compile(source, {"RING_BYTES": ring_bytes})
+        self._module = loader.compile(source, {"RING_BYTES": ring_bytes, "SAMPLE": sample})
         self.descriptor = self._module.load(kind, function, "gryphon_test")
         self.maps = self._module.maps
-        self.ring = Ring(self.maps["ring"], self.maps["sleeping"])
+        self.ring = Ring(self.maps["ring"], self.maps["sleeping"], sample)
         self.reset()
 
     def reset(self) -> None:
@@ -63,21 +63,23 @@ class Program:
         for network in ("10.17.15.0/24", "fd00:17::/64"):
             self.ranges.add(ip_network(network), GENERATION, deadline)
 
-    def run(self, packet: bytes, repeat: int = 1) -> str:
-        """Gives the verdict on a frame: "drop" or "pass"."""
+    def run(self, packet: bytes, repeat: int = 1, linear: int = 0) -> str:
+        """Gives the verdict on a frame, "drop" or "pass"; of XDP's frames the first buffer may end early."""
         data = ctypes.create_string_buffer(packet, len(packet))
+        context = ctypes.create_string_buffer(struct.pack("=II16x", 0, linear), 24)  # struct xdp_md
         attributes = struct.pack(
-            "=IIIIQQII", self.descriptor, 0, len(packet), 0, ctypes.addressof(data), 0, repeat, 0
+            "=IIIIQQIIIIQQ", self.descriptor, 0, len(packet), 0, ctypes.addressof(data), 0, repeat, 0,
+            24 if linear else 0, 0, ctypes.addressof(context) if linear else 0, 0,
         )  # fmt: skip
         _, after = syscall.bpf(syscall.PROG_TEST_RUN, attributes)
         self.ns = struct.unpack_from("=I", after, 36)[0]
         verdict = struct.unpack_from("=I", after, 4)[0]
         return self._verdicts.get(verdict, f"unknown verdict {verdict}")
 
-    def judge(self, packet: bytes) -> tuple[str, Records]:
+    def judge(self, packet: bytes, linear: int = 0) -> tuple[str, Records]:
         """Gives the verdict on a frame, and the records that it left."""
         self.ring.read()
-        return self.run(packet), self.ring.read()
+        return self.run(packet, linear=linear), self.ring.read()
 
     def counters(self) -> Counts:
         """Sums the counters over the CPUs."""

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from gryphon.controller.record import RECORD
-from gryphon.controller.ring import BUSY, DISCARD, SLOT, Reader
+from gryphon.controller.ring import BUSY, DISCARD, Reader, slot
+from gryphon.controller.samples import sampled
 
 PAGE = 4096
+SLOT = slot(0)
 
 
 class Memory:
     """A ring of one page: consumer page, producer page, data twice in a row as the kernel maps it."""
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int = 0, sample: int = 0) -> None:
+        self.sample = sample
         self.consumer, self.producer = mmap.mmap(-1, PAGE), mmap.mmap(-1, 3 * PAGE)
-        self.reader = Reader(self.consumer, self.producer, PAGE, data_offset=PAGE)
+        self.reader = Reader(self.consumer, self.producer, PAGE, PAGE, sample)
         self.positions = [np.frombuffer(memory, np.uint64, 1) for memory in (self.consumer, self.producer)]
         for position in self.positions:
             position[0] = start
@@ -29,14 +32,17 @@ class Memory:
 
     def write(self, seq: int, bits: int = 0) -> int:
         """Appends a record in the state that ``bits`` say; gives its position."""
-        slot = np.zeros(1, SLOT)
-        slot["length"] = RECORD.itemsize | bits
-        slot["record"].view(RECORD)["seq"] = seq
+        written, record = np.zeros(1, slot(self.sample)), np.zeros(1, sampled(self.sample))
+        record["seq"] = seq
+        if self.sample:
+            record["sample"] = seq
+        written["length"] = record.itemsize | bits
+        written["record"] = record.view(written["record"].dtype)
         position = int(self.positions[1][0])
-        for offset, byte in enumerate(slot.tobytes(), position):
+        for offset, byte in enumerate(written.tobytes(), position):
             for mapping in (0, PAGE):
                 self.producer[PAGE + mapping + offset % PAGE] = byte
-        self.positions[1][0] += SLOT.itemsize
+        self.positions[1][0] += written.itemsize
         return position
 
     def finish(self, position: int, bits: int = 0) -> None:
@@ -107,8 +113,21 @@ def test_what_was_read_is_a_copy() -> None:
 
 
 def test_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gryphon.controller.ring.BATCH", 3)
+    monkeypatch.setattr("gryphon.controller.ring.BATCH_BYTES", 3 * RECORD.itemsize + 63)
     memory = Memory()
     for seq in range(5):
         memory.write(seq)
     assert (memory.read(), memory.read()) == ([0, 1, 2], [3, 4])
+
+
+@pytest.mark.parametrize("start", [0, PAGE - 8, PAGE - 72, PAGE - 80, PAGE - 100 * 8])
+def test_each_record_of_a_ring_with_samples_comes_with_its_own(start: int) -> None:
+    memory = Memory(start, sample=256)
+    for seq, bits in ((1, 0), (2, DISCARD), (3, 0), (4, 0), (5, BUSY)):
+        memory.write(seq, bits)
+    records = memory.reader.read()
+    assert records.dtype == sampled(256)
+    assert records["seq"].tolist() == [1, 3, 4]
+    assert [set(sample.tolist()) for sample in records["sample"]] == [{1}, {3}, {4}]
+    assert memory.consumed == start + 4 * slot(256).itemsize
+    assert memory.reader.read().dtype == sampled(256)
