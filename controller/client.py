@@ -17,7 +17,7 @@ from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.handshake import Greeting
 from gryphon.controller.protocol import (
-    BATCH_RECORDS,
+    BATCH_BYTES,
     CONTROL_LIMIT,
     Frame,
     Inbox,
@@ -25,7 +25,8 @@ from gryphon.controller.protocol import (
     pack,
     unpack,
 )
-from gryphon.controller.record import PLAIN, RECORD, Records
+from gryphon.controller.record import Records
+from gryphon.controller.samples import sampled, whole
 from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Status
 
 HEARTBEAT_NS = 1_000_000_000
@@ -35,7 +36,6 @@ _FIRST_SAMPLES = 8
 _LAST_WORDS_S = 1.0
 _GONE = "what it intercepted stays intercepted for the linger time: start it again before the next run"
 _BUFFER = 4 << 20
-_NOTHING = np.empty(0, dtype=RECORD)
 
 
 class Channel:
@@ -44,6 +44,7 @@ class Channel:
     def __init__(self, greeting: Greeting, grant: Grant) -> None:
         """Not for callers: ``connect()`` makes one."""
         self.grant = grant
+        self._record = sampled(grant.sample)
         self._sock = greeting.sock
         self._inbox = greeting.inbox
         self._name = f"the intercept at {greeting.where}"
@@ -65,19 +66,23 @@ class Channel:
         *,
         services: Sequence[tuple[IPAddress, int]],
         ranges: Sequence[IPNetwork],
+        sample: int = 0,
         timeout: float = 5.0,
     ) -> Channel:
         """Connect to an intercept, authenticate both ways, and get a grant.
 
+        Args:
+            sample: bytes of each answer's payload that the run needs; ``grant.sample`` is rounded up.
+
         Raises:
             EnvironmentFault: nobody answers there, or not a gryphon intercept.
-            GrantRefused: wrong token, or the intercept will not serve these ranges or services.
+            GrantRefused: wrong token, or the intercept will not serve these ranges or services, or samples less.
         """
         greeting = Greeting(address, port, Inbox(CONTROL_LIMIT, _BUFFER), timeout)
         try:
             greeting.prove(token)
-            channel = cls(greeting, greeting.ask(services, ranges))
-            channel._inbox.limit = BATCH_RECORDS * RECORD.itemsize
+            channel = cls(greeting, greeting.ask(services, ranges, sample))
+            channel._inbox.limit = BATCH_BYTES
             channel._set_clock(timeout)
         except BaseException:
             greeting.sock.close()
@@ -96,10 +101,10 @@ class Channel:
             self._check_silence(time.monotonic_ns())
         batches, self._batches = self._batches, []
         if batches:
-            return self._localised((batches[0] if len(batches) == 1 else np.concatenate(batches)).view(RECORD))
+            return self._localised((batches[0] if len(batches) == 1 else np.concatenate(batches)).view(self._record))
         if self._lost is not None:
             raise GrantLost(self._lost)
-        return _NOTHING
+        return np.empty(0, self._record)
 
     def fileno(self) -> int:
         """The socket: readable when records or a heartbeat's answer are there."""
@@ -168,9 +173,9 @@ class Channel:
 
     def _take(self, kind: int, payload: memoryview) -> None:
         if kind == Frame.RECORDS:
-            if len(payload) % RECORD.itemsize:
+            if len(payload) % self._record.itemsize:
                 raise ProtocolError("half a record")
-            self._batches.append(np.frombuffer(payload, dtype=PLAIN).copy())
+            self._batches.append(whole(np.frombuffer(payload, self._record)).copy())
         elif kind == Frame.PONG:
             self._note(unpack(payload))
         elif kind == Frame.END:

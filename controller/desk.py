@@ -13,6 +13,7 @@ from gryphon.controller.outbox import LIMIT
 from gryphon.controller.peer import Peer, Stage, parse_request
 from gryphon.controller.policy import show_service
 from gryphon.controller.protocol import Frame, ProtocolError, pack
+from gryphon.controller.samples import MOST, rounded
 from gryphon.controller.source import Grant, RecordSource
 from gryphon.controller.split import Share
 
@@ -46,6 +47,8 @@ class Intercepting(Registry, Protocol):
     def interface(self) -> str: ...
     @property
     def mode(self) -> str: ...
+    @property
+    def sample(self) -> int: ...
     @property
     def ring(self) -> RecordSource: ...
     def counters(self) -> CountersLike: ...
@@ -113,17 +116,18 @@ class Desk:
             self.refuse(peer, reason)
 
     def _consider(self, peer: Peer, message: dict[str, Any]) -> None:
-        services, ranges = parse_request(message)
+        services, ranges, needed = parse_request(message)
         try:
             if len(self._leases.living) >= self._limits.senders:
                 raise GrantRefused(f"{self._limits.senders} senders are served here already")
+            sample = self._check_sample(needed)
             lease = self._leases.grant(services, ranges, peer.name, peer.address)
         except GrantRefused as refusal:
             self.refuse(peer, str(refusal))
             return
-        peer.lease, peer.share = lease, Share(lease.generation, lease.services)
+        peer.lease, peer.share = lease, Share(lease.generation, lease.services, sample)
         peer.stage = Stage.GRANTED
-        peer.outbox.control(pack(Frame.GRANT, asdict(self._grant(lease))))
+        peer.outbox.control(pack(Frame.GRANT, asdict(self._grant(lease, sample))))
         self._log.info(
             "grant %d to %s: forged %s against %s",
             lease.generation,
@@ -132,7 +136,17 @@ class Desk:
             ", ".join(map(show_service, services)),
         )
 
-    def _grant(self, lease: Lease) -> Grant:
+    def _check_sample(self, needed: int) -> int:
+        """The sample of a channel whose run needs so many bytes; GrantRefused when the ring has fewer."""
+        given = self._interception.sample
+        if needed <= given:
+            return rounded(needed)
+        need = f"this run needs the first {needed} bytes of each answer and"
+        if needed > MOST:
+            raise GrantRefused(f"{need} an intercept samples at most {MOST}")
+        raise GrantRefused(f"{need} this intercept samples {given}: start it with --sample {rounded(needed)}")
+
+    def _grant(self, lease: Lease, sample: int) -> Grant:
         where = self._interception
         return Grant(
             generation=lease.generation,
@@ -140,6 +154,7 @@ class Desk:
             lease_s=self._limits.lease_s,
             linger_s=self._leases.linger_ns / 1e9,
             intercept=f"{where.hook} on {where.interface} ({where.mode})",
+            sample=sample,
         )
 
     def _pong(self, peer: Peer, message: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from gryphon.controller import auth
 from gryphon.controller.errors import EnvironmentFault, GrantRefused
 from gryphon.controller.protocol import PROTOCOL, Frame, Inbox, ProtocolError, pack
 from gryphon.controller.record import RECORD
+from gryphon.controller.samples import rounded
 from gryphon.controller.source import Grant, IPAddress, IPNetwork
 
 _TOKEN_HINT = "give the one that gryphon-intercept printed at its start (--token, --token-file or GRYPHON_TOKEN)"
@@ -42,24 +43,29 @@ class Greeting:
         if not auth.proves(welcome.get("mac"), token, "intercept", nonce, challenge):
             raise GrantRefused(f"what answers at {self.where} does not know the token: it is not your intercept")
 
-    def ask(self, services: Sequence[tuple[IPAddress, int]], ranges: Sequence[IPNetwork]) -> Grant:
-        """Ask for a grant. GrantRefused with the intercept's reason when it says no."""
+    def ask(self, services: Sequence[tuple[IPAddress, int]], ranges: Sequence[IPNetwork], sample: int = 0) -> Grant:
+        """Ask for a grant and a sample of so many bytes. GrantRefused with the intercept's reason when it says no."""
         request = {
             "services": [[str(address), port] for address, port in services],
             "ranges": list(map(str, ranges)),
+            "sample": sample,
         }
         self.send(Frame.REQUEST, request)
         message = self._expect(Frame.GRANT)
         try:
-            return Grant(
+            grant = Grant(
                 generation=int(message["generation"]),
                 services=[int(index) for index in message["services"]],
                 lease_s=float(message["lease_s"]),
                 linger_s=float(message["linger_s"]),
                 intercept=str(message["intercept"]),
+                sample=int(message["sample"]),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise self._stranger("its grant makes no sense") from error
+        if grant.sample != rounded(sample):
+            raise self._stranger(f"it grants samples of {grant.sample} bytes where {sample} are needed")
+        return grant
 
     def send(self, kind: Frame, message: dict[str, Any]) -> None:
         """Send one control message."""

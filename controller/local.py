@@ -13,6 +13,7 @@ from gryphon.controller.leases import Leases
 from gryphon.controller.leave import Leavable, leave
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.record import Records
+from gryphon.controller.samples import rounded
 from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Service, Status
 from gryphon.controller.split import Share
 
@@ -39,7 +40,7 @@ class LocalIntercept:
         self._interception = interception
         self._leases = Leases(interception, policy or Policy(), linger, addresses)
         self._lease = self._leases.grant(services, ranges, "of this process")
-        self._share = Share(self._lease.generation, self._lease.services)
+        self._share = Share(self._lease.generation, self._lease.services, interception.sample)
         self._delay = DelayHistogram()
         self._open = True
         self.grant = Grant(
@@ -48,6 +49,7 @@ class LocalIntercept:
             lease_s=self._leases.lease_ns / 1e9,
             linger_s=linger,
             intercept=f"{interception.hook} on {interception.interface} ({interception.mode})",
+            sample=interception.sample,
         )
 
     @classmethod
@@ -61,16 +63,21 @@ class LocalIntercept:
         xdp_mode: Literal["auto", "native", "generic"] = "auto",
         linger: float = 600.0,
         policy: Policy | None = None,
+        sample: int = 0,
     ) -> LocalIntercept:
         """Attach to an interface of this host and start to drop the answers to ``ranges``.
 
+        Args:
+            sample: bytes of each answer's payload that the run needs; ``grant.sample`` is rounded up.
+
         Raises:
             EnvironmentFault: no such interface, a missing capability, another program there.
+            InputFault: it needs more bytes than can be sampled.
             GrantRefused: a range that must not be forged: it holds the server, this host, or strangers.
         """
         from gryphon.controller.interception import Interception  # the only way to bcc: not for remote runs
 
-        interception = Interception.attach(hook, interface, xdp_mode=xdp_mode)
+        interception = Interception.attach(hook, interface, xdp_mode=xdp_mode, sample=rounded(sample))
         try:
             return cls(interception, services, ranges, linger, policy)
         except BaseException:

@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from gryphon.controller.protocol import BATCH_RECORDS, HEADER, Frame, ProtocolError
+from gryphon.controller.protocol import BATCH_BYTES, HEADER, Frame, ProtocolError
 from gryphon.controller.record import Records
 
 LIMIT = 32 << 20
@@ -42,8 +42,9 @@ class Outbox:
     def records(self, records: Records) -> None:
         """Queue a batch, cut into frames; the caller must not change it afterwards."""
         size = records.dtype.itemsize
-        for start in range(0, len(records), BATCH_RECORDS):
-            part = records[start : start + BATCH_RECORDS]
+        most = BATCH_BYTES // size
+        for start in range(0, len(records), most):
+            part = records[start : start + most]
             length = len(part) * size
             if self.size + length + 2 * _OVERHEAD > self._limit:
                 self.dropped += len(part)

@@ -8,7 +8,7 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from gryphon.controller import auth
 from gryphon.controller.leases import Lease
@@ -109,15 +109,26 @@ class Peer:
         self.deadline = time.monotonic_ns() + int(seconds * 1e9)
 
 
-def parse_request(message: dict[str, Any]) -> tuple[list[Service], list[IPNetwork]]:
-    """Services and forged ranges of a REQUEST; ProtocolError when it is not one."""
-    services, ranges = message.get("services"), message.get("ranges")
+class Request(NamedTuple):
+    """What a sender asks for."""
+
+    services: list[Service]
+    ranges: list[IPNetwork]
+    sample: int
+    """Bytes of each answer's payload that its run needs."""
+
+
+def parse_request(message: dict[str, Any]) -> Request:
+    """The content of a REQUEST; ProtocolError when it is not one."""
+    services, ranges, sample = message.get("services"), message.get("ranges"), message.get("sample", 0)
     if not isinstance(services, list) or not isinstance(ranges, list):
         raise ProtocolError("a request without services or ranges")
     if len(services) > MOST_SERVICES or len(ranges) > MOST_RANGES:
         raise ProtocolError(f"a request of more than {MOST_SERVICES} services or {MOST_RANGES} ranges")
+    if type(sample) is not int or sample < 0:
+        raise ProtocolError("a request whose sample is not a number of bytes")
     try:
-        return [_service(item) for item in services], [ip_network(_text(item)) for item in ranges]
+        return Request([_service(item) for item in services], [ip_network(_text(item)) for item in ranges], sample)
     except (ValueError, TypeError) as error:
         raise ProtocolError(f"a request that makes no sense ({error})") from error
 

@@ -5,9 +5,13 @@ The order of a conversation (I = intercept, S = sender):
     I HELLO    {protocol, gryphon, record, byteorder, nonce}
     S PROOF    {protocol, nonce, mac}                           auth.py says what the macs cover
     I WELCOME  {mac}                          or REFUSAL {reason}
-    S REQUEST  {services: [[address, port]], ranges: [network]}
-    I GRANT    {generation, services, lease_s, linger_s, intercept}  or REFUSAL {reason}
+    S REQUEST  {services: [[address, port]], ranges: [network], sample}
+    I GRANT    {generation, services, lease_s, linger_s, intercept, sample}  or REFUSAL {reason}
     then       S PING {sent}, I PONG {sent, received, answered, ...}, I RECORDS, and END {reason, clean} from either
+
+``record`` is the size of a record alone. A REQUEST's ``sample`` is the bytes of each answer's payload that the run
+needs (0 when missing); a GRANT's is how many follow each record on this channel: those needed, rounded up to a multiple
+of 8.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import struct
 from collections.abc import Generator
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 DEFAULT_PORT = 36524
 """That of the original's intercept."""
 HEADER = struct.Struct("<IB")
@@ -28,8 +32,8 @@ GREETING_LIMIT = 1024
 """Bytes of a payload before the other side has shown that it knows the token."""
 CONTROL_LIMIT = 64 << 10
 """Bytes of a control message: room for a request of hundreds of services and ranges."""
-BATCH_RECORDS = 4096
-"""Records in one RECORDS frame: 256 KiB."""
+BATCH_BYTES = 256 << 10
+"""Of one RECORDS frame at most: 4096 records without samples."""
 
 
 class Frame(enum.IntEnum):

@@ -18,7 +18,10 @@ class RecordSource(Protocol):
     """Something that records can be read from without blocking, and waited for in the kernel."""
 
     def read(self) -> Records:
-        """Everything that is there (bounded), in order of capture; an empty array when there is nothing."""
+        """Everything that is there (bounded), in order of capture; an empty array when there is nothing.
+
+        Its dtype is ``samples.sampled(n)``: records of the source's own sample.
+        """
         ...
 
     def fileno(self) -> int:
@@ -44,6 +47,7 @@ class Grant:
         lease_s: seconds without a heartbeat after which the sender counts as lost.
         linger_s: seconds that answers go on being dropped after the end.
         intercept: where the answers are dropped, for people: "xdp on eth0 (native)".
+        sample: bytes of payload that follow each record.
     """
 
     generation: int
@@ -51,6 +55,7 @@ class Grant:
     lease_s: float
     linger_s: float
     intercept: str = ""
+    sample: int = 0
 
 
 class Clock(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.controller.record import PLAIN, RECORD, Records
+from gryphon.controller.record import Records
+from gryphon.controller.samples import cut, whole
 
 
 class Share:
@@ -15,15 +16,20 @@ class Share:
 
     A record must carry the grant's generation, and one of its services: a service of an ended run may still
     linger, and its late answers to addresses that the next run has again are nobody's.
+
+    Args:
+        sample: bytes of payload behind each record that this grant needs of those in the ring.
     """
 
-    def __init__(self, generation: int, services: Iterable[int]) -> None:
+    def __init__(self, generation: int, services: Iterable[int], sample: int = 0) -> None:
         self.generation = generation
+        self._sample = sample
         self._wanted: npt.NDArray[np.bool_] = np.zeros(1 << 16, dtype=np.bool_)
         self._wanted[list(services)] = True
 
     def of(self, records: Records) -> Records:
-        """The records of this grant, in order; the batch itself when all are."""
+        """The records of this grant, in order, cut to its sample; the batch itself when all are and nothing is cut."""
         mask = records["generation"] == self.generation
         mask &= self._wanted[records["service"]]
-        return records if mask.all() else records.view(PLAIN)[mask].view(RECORD)
+        mine = records if mask.all() else whole(records)[mask].view(records.dtype)
+        return cut(mine, self._sample)

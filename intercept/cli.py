@@ -47,6 +47,9 @@ def intercept(
     linger: Annotated[
         float, typer.Option(metavar="SECONDS", help="Go on dropping for so long after a sender's end.")
     ] = 600.0,
+    sample: Annotated[
+        int, typer.Option(metavar="BYTES", help="Give senders the first BYTES of each answer too, up to 1024.")
+    ] = 0,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -88,6 +91,7 @@ def intercept(
         ranges=options.parse_list("--allow-ranges", allow_ranges, parse_network),
         services=options.parse_list("--allow-services", allow_services, parse_service),
         linger_s=options.check_linger(linger),
+        sample=options.check_sample(sample),
         ready_file=ready_file,
         token_file=token_file,
     )

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, cast, get_args
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.protocol import DEFAULT_PORT
+from gryphon.controller.samples import MOST, STEP
 from gryphon.controller.source import IPNetwork, Service
 
 Hook = Literal["xdp", "tc"]
@@ -24,6 +25,7 @@ class Options:
         host: address to listen at; None: all, IPv4 and IPv6.
         ranges, services: what senders may ask for; None: the defaults of the policy.
         linger_s: seconds that answers go on being dropped after a sender's end.
+        sample: bytes of each answer's payload that senders may have.
     """
 
     hook: Hook
@@ -34,6 +36,7 @@ class Options:
     ranges: list[IPNetwork] | None
     services: list[Service] | None
     linger_s: float
+    sample: int
     ready_file: Path | None
     token_file: Path | None
 
@@ -93,6 +96,13 @@ def parse_list(option: str, text: str | None, parse: Callable[[str], Item]) -> l
     if not items:
         raise InputFault(f"{option} names nothing")
     return items
+
+
+def check_sample(sample: int) -> int:
+    """A payload sample that the ring can hold."""
+    if not 0 <= sample <= MOST or sample % STEP:
+        raise InputFault(f"--sample is a multiple of {STEP} from 0 to {MOST} bytes, not {sample}")
+    return sample
 
 
 def check_linger(seconds: float) -> float:

@@ -59,7 +59,9 @@ def run(options: Options, log: logging.Logger) -> None:
         if options.ready_file is not None:
             with suppress(OSError):  # if it cannot be written, that is said when it is
                 options.ready_file.unlink()  # of one that was killed
-        interception = Interception.attach(options.hook, options.interface, xdp_mode=options.xdp_mode)
+        interception = Interception.attach(
+            options.hook, options.interface, xdp_mode=options.xdp_mode, sample=options.sample
+        )
         try:
             _warn(interception, token, log)
             listener.listen(64)
@@ -157,6 +159,7 @@ def _ready_file(path: Path | None, interception: Interception, listener: socket.
         "hook": interception.hook,
         "interface": interception.interface,
         "mode": interception.mode,
+        "sample": interception.sample,
         "address": host,
         "port": port,
     }

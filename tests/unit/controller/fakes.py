@@ -15,14 +15,21 @@ import numpy as np
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.policy import contains
 from gryphon.controller.record import RECORD, Records
+from gryphon.controller.samples import sampled
 from gryphon.controller.source import Counts, IPAddress, IPNetwork
 
 BATCH = 65536
 
 
-def records_of(generation: int, count: int, service: int = 0, address: str = "10.17.15.1", age_ns: int = 0) -> Records:
-    """``count`` records as the kernel would write them; ``seq`` counts up from 0."""
-    records = np.zeros(count, dtype=RECORD)
+def records_of(
+    generation: int, count: int, service: int = 0, address: str = "10.17.15.1", age_ns: int = 0, sample: int = 0
+) -> Records:
+    """``count`` records as the kernel would write them; ``seq`` counts up from 0, and each sample begins with it."""
+    records = np.zeros(count, dtype=sampled(sample))
+    if sample:
+        records["sample"] = np.arange(sample)
+        records["sample"][:, :4] = np.arange(count, dtype="<u4").view(np.uint8).reshape(-1, 4)
+        records["sample_length"] = sample
     value = int(ip_address(address))
     records["address_lo"] = value | 0xFFFF << 32
     records["generation"] = generation
@@ -93,7 +100,8 @@ class FakeInterception:
     hook, interface, mode = "xdp", "fake0", "native"
     taken_over = False
 
-    def __init__(self, ranges: list[FakeRange] | None = None) -> None:
+    def __init__(self, ranges: list[FakeRange] | None = None, sample: int = 0) -> None:
+        self.sample = sample
         self.ring = FakeRing()
         self.services: dict[int, tuple[IPAddress, int]] = {}
         self.references: dict[int, int] = {}

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import records_of
+from fakes import FakeInterception, records_of
 
 from gryphon.controller.client import Channel
 from gryphon.controller.errors import EnvironmentFault, GrantLost, GrantRefused
-from gryphon.controller.record import Records
+from gryphon.controller.record import RECORD, Records
+from gryphon.controller.samples import sampled
 
 
 def read_until(channel: Channel, count: int) -> Records:
@@ -108,3 +109,51 @@ def test_a_stopped_intercept_ends_the_grant_with_its_reason(serve: Any) -> None:
 def test_own_address_of_the_intercept_is_refused(serve: Any) -> None:
     with pytest.raises(GrantRefused, match=r"10\.16\.15\.0/24 contains 10\.16\.15\.118, an address of the intercept"):
         serve().connect(ranges=[ip_network("10.16.15.0/24")], services=[(ip_address("10.1.1.1"), 80)])
+
+
+@pytest.mark.parametrize(("needed", "given"), [(0, 0), (1, 8), (64, 64), (65, 72), (250, 256), (256, 256)])
+def test_a_run_gets_the_sample_that_it_needs_rounded_up_and_no_more(serve: Any, needed: int, given: int) -> None:
+    running = serve(interception=FakeInterception(sample=256))
+    channel = running.connect(sample=needed)
+    assert channel.grant.sample == given
+    fed = records_of(channel.grant.generation, 5000, sample=256)
+    running.interception.ring.feed(fed)
+    got = read_until(channel, len(fed))
+    assert got.dtype == sampled(given)
+    np.testing.assert_array_equal(got["seq"], fed["seq"])
+    assert set(got["sample_length"].tolist()) == {given}
+    if given:
+        np.testing.assert_array_equal(got["sample"], fed["sample"][:, :given])
+
+
+def test_a_run_that_needs_no_sample_and_says_nothing_of_it_gets_plain_records(serve: Any) -> None:
+    running = serve(interception=FakeInterception(sample=1024))
+    channel = running.connect()
+    running.interception.ring.feed(records_of(channel.grant.generation, 3, sample=1024))
+    assert read_until(channel, 3).dtype == RECORD
+    assert channel.read().dtype == RECORD
+
+
+def test_senders_with_different_needs_share_a_ring(serve: Any) -> None:
+    running = serve(interception=FakeInterception(sample=64))
+    first, second = running.connect(sample=40), running.connect(ranges=[ip_network("10.18.0.0/16")])
+    fed = [records_of(channel.grant.generation, 100, sample=64) for channel in (first, second)]
+    running.interception.ring.feed(np.concatenate(fed))
+    assert (read_until(first, 100).dtype, read_until(second, 100).dtype) == (sampled(40), RECORD)
+
+
+@pytest.mark.parametrize(
+    ("has", "needed", "sentence"),
+    [
+        (0, 256, "needs the first 256 bytes of each answer and this intercept samples 0: start it with --sample 256"),
+        (64, 65, "needs the first 65 bytes of each answer and this intercept samples 64: start it with --sample 72"),
+        (1024, 1025, "needs the first 1025 bytes of each answer and an intercept samples at most 1024$"),
+    ],
+)
+def test_a_need_beyond_the_intercepts_sample_is_refused_with_the_value_to_give(
+    serve: Any, has: int, needed: int, sentence: str
+) -> None:
+    running = serve(interception=FakeInterception(sample=has))
+    with pytest.raises(GrantRefused, match=f"refuses: this run {sentence}"):
+        running.connect(sample=needed)
+    assert running.interception.ranges() == []

@@ -85,3 +85,12 @@ def test_a_second_close_does_nothing() -> None:
 def test_a_range_with_an_address_of_this_host_is_refused() -> None:
     with pytest.raises(GrantRefused, match="an address of the intercept's host"):
         LocalIntercept(FakeInterception(), [SERVICE], [RANGE], addresses=lambda: [ip_address("10.17.15.3")])
+
+
+def test_samples_come_through_as_the_ring_has_them() -> None:
+    kernel = FakeInterception(sample=16)
+    intercept = local(kernel)
+    fed = records_of(intercept.grant.generation, 5, sample=16)
+    kernel.ring.feed(np.concatenate([records_of(999, 2, sample=16), fed]))
+    assert intercept.grant.sample == 16
+    assert intercept.read().tobytes() == fed.tobytes()

@@ -37,17 +37,15 @@ class Intercept:
     def say(self, kind: Frame, message: dict[str, Any]) -> None:
         self.sock.sendall(pack(kind, message))
 
-    def grant(self, token: str = TOKEN) -> None:
+    def grant(self, token: str = TOKEN, **more: Any) -> None:
         """Greet, prove, grant and answer the first heartbeats."""
         nonce = auth.new_nonce()
         self.say(Frame.HELLO, HELLO | {"nonce": nonce})
         proof = self.next()
         self.say(Frame.WELCOME, {"mac": auth.proof(token, "intercept", proof["nonce"], nonce)})
         self.next()
-        self.say(
-            Frame.GRANT,
-            {"generation": 1, "services": [0], "lease_s": 10, "linger_s": 600, "intercept": "xdp on x (native)"},
-        )
+        usual = {"generation": 1, "services": [0], "lease_s": 10, "linger_s": 600, "intercept": "xdp on x", "sample": 0}
+        self.say(Frame.GRANT, usual | more)
         for _ in range(client._FIRST_SAMPLES):
             counters = dict.fromkeys(("matched", "recorded", "ring_full", "passed", "malformed"), 0)
             times = {"sent": self.next()["sent"], "received": 0, "answered": 0}
@@ -178,3 +176,10 @@ def test_one_who_hangs_up_at_once_is_said_so(against: Any) -> None:
 def test_an_unknown_host_is_named() -> None:
     with pytest.raises(EnvironmentFault, match="no such host"):
         Channel.connect("no such host", 1, "t", services=[], ranges=[], timeout=2)
+
+
+@pytest.mark.parametrize("sample", [8, -8, 1 << 40, "much", None])
+def test_a_grant_of_another_sample_than_asked_for_is_no_grant(against: Any, sample: object) -> None:
+    """Its records would be read at the wrong places."""
+    with pytest.raises(EnvironmentFault, match="is not gryphon-intercept"):
+        against(lambda intercept: intercept.grant(sample=sample))

@@ -10,8 +10,10 @@ import pytest
 from fakes import records_of
 
 from gryphon.controller.outbox import Outbox
-from gryphon.controller.protocol import BATCH_RECORDS, Frame, Inbox, ProtocolError, pack
+from gryphon.controller.protocol import BATCH_BYTES, Frame, Inbox, ProtocolError, pack
 from gryphon.controller.record import RECORD
+
+BATCH_RECORDS = BATCH_BYTES // RECORD.itemsize
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def drain(outbox: Outbox, theirs: socket.socket) -> list[tuple[int, bytes]]:
     """Flush and read alternately until all is through; the frames that came."""
-    inbox = Inbox(BATCH_RECORDS * RECORD.itemsize, 1 << 20)
+    inbox = Inbox(BATCH_BYTES, 1 << 20)
     frames: list[tuple[int, bytes]] = []
     done = False
     while not done:
@@ -46,6 +48,16 @@ def test_batches_and_messages_arrive_in_order(pair: tuple[socket.socket, socket.
     assert got.tobytes() == batch.tobytes()
     assert outbox.size == 0
     assert outbox.dropped == 0
+
+
+@pytest.mark.parametrize("sample", [8, 256, 1024])
+def test_frames_of_large_records_have_the_same_bound(pair: tuple[socket.socket, socket.socket], sample: int) -> None:
+    outbox = Outbox(pair[0])
+    batch = records_of(1, BATCH_RECORDS, sample=sample)
+    outbox.records(batch)
+    frames = drain(outbox, pair[1])
+    assert b"".join(payload for _, payload in frames) == batch.tobytes()
+    assert all(len(payload) <= BATCH_BYTES and len(payload) % batch.itemsize == 0 for _, payload in frames)
 
 
 def test_a_full_outbox_drops_and_counts(pair: tuple[socket.socket, socket.socket]) -> None:

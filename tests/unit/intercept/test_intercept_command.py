@@ -60,6 +60,7 @@ def test_version_is_one_line(tmp_path: Path) -> None:
         (["--tc", "eth0", "--allow-ranges", "10.0.0.1/8"], "has host bits set"),
         (["--tc", "eth0", "--allow-services", "10.0.0.1"], "is not a service"),
         (["--tc", "eth0", "--linger", "-1"], "--linger is 0 to 86400 seconds"),
+        (["--tc", "eth0", "--sample", "100"], "--sample is a multiple of 8 from 0 to 1024 bytes, not 100"),
         (["--tc", "eth0", "--xdp-mode", "fast"], "native, generic or auto"),
         (["--tc", "eth0", "--token-file", "none"], "cannot read the token file none: No such file"),
         (["--tc", "eth0", "-l", "none/here.log"], "cannot write the log none/here.log"),

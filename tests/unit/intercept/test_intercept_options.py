@@ -71,6 +71,13 @@ def test_linger_has_bounds() -> None:
             options.check_linger(seconds)
 
 
+def test_a_sample_is_a_multiple_of_eight_up_to_1024() -> None:
+    assert [options.check_sample(sample) for sample in (0, 8, 1024)] == [0, 8, 1024]
+    for sample in (-8, 7, 1032):
+        with pytest.raises(InputFault, match=f"--sample is a multiple of 8 from 0 to 1024 bytes, not {sample}"):
+            options.check_sample(sample)
+
+
 def test_xdp_modes_are_three() -> None:
     assert options.parse_mode("generic") == "generic"
     with pytest.raises(InputFault, match="native, generic or auto, not 'fast'"):
