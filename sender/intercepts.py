@@ -7,13 +7,14 @@ import select
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.policy import own_addresses
-from gryphon.controller.record import RECORD, Records
+from gryphon.controller.record import Records
+from gryphon.controller.samples import Samples, apart, sampled, whole
 from gryphon.controller.source import Intercept, IPAddress, IPNetwork, Service
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ GENERATION = 1
 
 _NOBODY = 0xFFFF
 _HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?$")
-_NOTHING = np.zeros(0, RECORD)
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,27 @@ def parse_places(text: str, default_port: int) -> list[Place]:
     return places
 
 
+class Batch(NamedTuple):
+    """What has come in, a row each: records of dtype ``RECORD``, and their payload samples, (records, S)."""
+
+    records: Records
+    samples: Samples
+
+
 class Intercepts:
     """Open intercepts, read and waited for as one.
 
     Args:
-        opened: each with a grant for the same services and ranges.
+        opened: each with a grant for the same services, ranges and sample.
         services: how many services the run has.
     """
 
     def __init__(self, opened: Sequence[Intercept], services: int) -> None:
         self.opened = list(opened)
+        self._nothing = np.empty(0, sampled(max((intercept.grant.sample for intercept in opened), default=0)))
         self._numbers = [_service_numbers(intercept, services) for intercept in self.opened]
 
-    def read(self) -> Records:
+    def read(self) -> Batch:
         """Records of this run from all intercepts, service and generation as the engine numbers them."""
         batches = []
         for intercept, numbers in zip(self.opened, self._numbers, strict=True):
@@ -79,8 +87,10 @@ class Intercepts:
                 records["generation"] = np.where(ours, GENERATION, 0)
                 batches.append(records)
         if not batches:
-            return _NOTHING
-        return batches[0] if len(batches) == 1 else np.concatenate(batches)
+            return Batch(*apart(self._nothing))
+        if len(batches) == 1:
+            return Batch(*apart(batches[0]))
+        return Batch(*apart(np.concatenate(list(map(whole, batches))).view(batches[0].dtype)))
 
     def wait(self, seconds: float) -> None:
         """Sleep until records may be there, at most so long."""
@@ -113,8 +123,12 @@ def open_intercepts(
     services: Sequence[Service],
     networks: Sequence[IPNetwork],
     xdp_mode: Literal["auto", "native", "generic"],
+    sample: int = 0,
 ) -> Intercepts:
     """Get a grant at every place, or at none.
+
+    Args:
+        sample: bytes of each answer's payload that the run needs; a batch has them rounded up to a multiple of 8.
 
     Raises:
         InputFault: a remote intercept and no token.
@@ -123,7 +137,7 @@ def open_intercepts(
     with ExitStack() as undo:
         opened: list[Intercept] = []
         for place in places:
-            intercept = _open(place, token, services, networks, xdp_mode)
+            intercept = _open(place, token, services, networks, xdp_mode, sample)
             undo.callback(intercept.close, clean=True)
             opened.append(intercept)
         undo.pop_all()
@@ -136,12 +150,15 @@ def _open(
     services: Sequence[Service],
     networks: Sequence[IPNetwork],
     xdp_mode: Literal["auto", "native", "generic"],
+    sample: int,
 ) -> Intercept:
     """One intercept with its grant."""
     if place.hook:
         from gryphon.controller.local import LocalIntercept
 
-        return LocalIntercept.attach(place.hook, place.interface, services=services, ranges=networks, xdp_mode=xdp_mode)
+        return LocalIntercept.attach(
+            place.hook, place.interface, services=services, ranges=networks, xdp_mode=xdp_mode, sample=sample
+        )
     from gryphon.controller.client import Channel
 
     if token is None:
@@ -149,7 +166,7 @@ def _open(
             f"no token for the intercept at {place.host}: give the one it printed at its start, with --token, "
             "--token-file or GRYPHON_TOKEN"
         )
-    return Channel.connect(place.host, place.port, token, services=services, ranges=networks)
+    return Channel.connect(place.host, place.port, token, services=services, ranges=networks, sample=sample)
 
 
 def taken_addresses(services: Sequence[Service]) -> list[tuple[IPAddress, str]]:

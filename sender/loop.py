@@ -110,12 +110,12 @@ class Loop:
 
     def _turn(self) -> int:
         """One round; the time it began."""
-        records = self._intercepts.read()
+        records, samples = self._intercepts.read()
         begun = now = time.monotonic_ns()
         events = len(records)
         while True:
-            packets = self._engine.step(now, records[:SLICE_RECORDS])
-            records = records[self._engine.consumed :]
+            packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS])
+            records, samples = records[self._engine.consumed :], samples[self._engine.consumed :]
             events += len(packets)
             if len(packets):
                 self._send(packets)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.record import RECORD, Kind, Records
+from gryphon.controller.samples import Samples
 from gryphon.sender.compiled import inner, int64, kernel
 from gryphon.sender.replay import addresses, machine
 from gryphon.sender.replay.addresses import row_of
@@ -28,6 +29,7 @@ STARTS_PER_STEP = 256
 """New sessions in one step: answers of those before are served in between."""
 
 _NO_RECORDS = np.zeros(0, RECORD)
+_NO_SAMPLES = np.zeros((0, 0), np.uint8)
 
 
 @inner
@@ -37,7 +39,7 @@ def _is_its_server(core: Core, row: int, record: Any) -> bool:
 
 
 @kernel
-def _take_records(cores: Any, records: Any, now: int, epoch_ns: int) -> int:
+def _take_records(cores: Any, records: Any, samples: Any, now: int, epoch_ns: int) -> int:
     """Serve records until the batch is full; how many were taken."""
     core = cores[0]
     for i in range(len(records)):
@@ -170,14 +172,21 @@ class Engine:
         """Bytes that grow with each user."""
         return int(self._users.itemsize)
 
-    def step(self, now_ns: int, records: Records = _NO_RECORDS, starts: int = STARTS_PER_STEP) -> Packets:
+    def step(
+        self,
+        now_ns: int,
+        records: Records = _NO_RECORDS,
+        samples: Samples = _NO_SAMPLES,
+        starts: int = STARTS_PER_STEP,
+    ) -> Packets:
         """Serve records, timers and starts; ``consumed`` then holds how many records were taken.
 
+        ``samples`` has the first bytes of each record's payload as a row, C-contiguous; without any it has no columns.
         A full batch leaves the rest of the records to the next call, which the caller makes with them at once.
         """
         now = (now_ns - self._epoch_ns) // 1000
         self._core["packet_count"] = 0
-        self.consumed = int(_take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
+        self.consumed = int(_take_records(self._cores, records.view(np.recarray), samples, now, self._epoch_ns))
         _serve_timers(self._cores, now)
         if starts:
             _start_users(self._cores, now, starts)

@@ -9,7 +9,8 @@ import pytest
 from peer import GENERATION, MS, Message, Peer, make_engine, make_script, run
 from transcript import Transcript
 
-from gryphon.controller.record import Kind
+from gryphon.controller.record import RECORD, Kind
+from gryphon.sender.replay.engine import _take_records
 from gryphon.sender.replay.measures import FAILURES, Counter
 
 SCRIPT = [Message(100), Message(5000, 3, expect=300, answer_ms=2), Message(40, 10, expect=800, answer_ms=2)]
@@ -202,3 +203,14 @@ def test_records_and_times_before_the_start_of_the_run_do_no_harm() -> None:
     t.give("S.", 0, 1, mss=1460, options=1, time_ns=1)
     t.take(".", 1)
     assert t.count(Counter.CONNECTED) == 1
+
+
+def test_samples_of_any_width_are_one_compiled_kernel() -> None:
+    """Another specialisation would compile for seconds in the middle of a run."""
+    engine = make_engine(make_script([Message(10)]), users=1)
+    for width in (0, 8, 256):
+        records, samples = np.zeros(5, RECORD), np.zeros((5, width), np.uint8)
+        engine.step(0, records[1:3], samples[1:3])
+        assert engine.consumed == 2
+    engine.step(0)
+    assert len(getattr(_take_records, "signatures", [()])) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.record import RECORD
+from gryphon.controller.samples import sampled
 from gryphon.sender import intercepts
 from gryphon.sender.intercepts import GENERATION, Intercepts, Place, open_intercepts, parse_places
 
@@ -48,13 +49,15 @@ def test_a_wrong_place_is_refused_in_one_sentence(text: str) -> None:
 class Fake:
     """An intercept with records waiting."""
 
-    def __init__(self, generation: int, services: list[int], batches: list[Any], idle: bool = True) -> None:
-        self.grant = SimpleNamespace(generation=generation, services=services)
+    def __init__(
+        self, generation: int, services: list[int], batches: list[Any], idle: bool = True, sample: int = 0
+    ) -> None:
+        self.grant = SimpleNamespace(generation=generation, services=services, sample=sample)
         self.batches, self.idle, self.armed, self.closed = batches, idle, False, list[bool]()
         self._ends = socket.socketpair()
 
     def read(self) -> Any:
-        return self.batches.pop(0) if self.batches else np.zeros(0, RECORD)
+        return self.batches.pop(0) if self.batches else np.zeros(0, sampled(self.grant.sample))
 
     def fileno(self) -> int:
         return self._ends[0].fileno()
@@ -76,8 +79,10 @@ class Fake:
         return "something stays" if not clean else None
 
 
-def _records(generation: int, service: int, count: int = 1) -> Any:
-    records = np.zeros(count, RECORD)
+def _records(generation: int, service: int, count: int = 1, sample: bytes = b"") -> Any:
+    records = np.zeros(count, sampled(len(sample)))
+    if sample:
+        records["sample"], records["sample_length"] = np.frombuffer(sample, np.uint8), len(sample)
     records["generation"], records["service"] = generation, service
     return records
 
@@ -85,22 +90,53 @@ def _records(generation: int, service: int, count: int = 1) -> Any:
 def test_records_are_renumbered_to_the_runs_services_and_generation() -> None:
     """Each intercept has its own numbers for the same services."""
     first, second = Fake(40, [7, 3], [_records(40, 3)]), Fake(900, [0, 1], [_records(900, 0, 2)])
-    records = Intercepts([first, second], 2).read()
+    records, _ = Intercepts([first, second], 2).read()
     assert list(records["service"]) == [1, 0, 0]
     assert list(records["generation"]) == [GENERATION] * 3
 
 
 def test_records_of_another_grant_or_service_are_nobodys() -> None:
-    records = Intercepts([Fake(40, [7], [_records(41, 7)])], 1).read()
+    records, _ = Intercepts([Fake(40, [7], [_records(41, 7)])], 1).read()
     assert records["generation"][0] != GENERATION
-    records = Intercepts([Fake(40, [7], [_records(40, 8)])], 1).read()
+    records, _ = Intercepts([Fake(40, [7], [_records(40, 8)])], 1).read()
     assert records["service"][0] == 0xFFFF
 
 
 def test_nothing_to_read_is_an_empty_batch() -> None:
-    records = Intercepts([Fake(1, [0], []), Fake(1, [0], [])], 1).read()
-    assert len(records) == 0
-    assert records.dtype == RECORD
+    records, samples = Intercepts([Fake(1, [0], [], sample=8), Fake(1, [0], [], sample=8)], 1).read()
+    assert (len(records), records.dtype, samples.shape) == (0, RECORD, (0, 8))
+
+
+def test_samples_come_beside_their_records() -> None:
+    first = Fake(40, [7], [_records(40, 7, 2, b"HTTP/1.1")], sample=8)
+    second = Fake(41, [0], [_records(41, 0, 1, b"+PONG\r\n\0")], sample=8)
+    batch = Intercepts([first, second], 1).read()
+    assert [bytes(sample) for sample in batch.samples] == [b"HTTP/1.1"] * 2 + [b"+PONG\r\n\0"]
+    assert (batch.records.dtype, batch.records["generation"].tolist()) == (RECORD, [GENERATION] * 3)
+    assert batch.records.flags.c_contiguous
+    assert batch.samples.flags.c_contiguous
+
+
+def test_without_samples_there_is_a_row_of_no_bytes_for_each_record() -> None:
+    assert Intercepts([Fake(40, [7], [_records(40, 7, 3)])], 1).read().samples.shape == (3, 0)
+
+
+def test_what_the_run_needs_is_asked_for_at_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def local(hook: str, interface: str, *, sample: int, **_: Any) -> Fake:
+        asked.append((interface, sample))
+        return Fake(1, [], [], sample=sample)
+
+    def remote(host: str, *_: Any, sample: int, **__: Any) -> Fake:
+        asked.append((host, sample))
+        return Fake(1, [], [], sample=sample)
+
+    monkeypatch.setattr("gryphon.controller.local.LocalIntercept.attach", local)
+    monkeypatch.setattr("gryphon.controller.client.Channel.connect", remote)
+    with open_intercepts(parse_places("a,xdp:eth0", 1), "token", [], [], "auto", sample=32) as opened:
+        assert opened.read().samples.shape == (0, 32)
+    assert asked == [("a", 32), ("eth0", 32)]
 
 
 def test_wait_does_not_sleep_when_one_has_records_already() -> None:

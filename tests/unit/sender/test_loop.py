@@ -12,6 +12,7 @@ import pytest
 
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.record import RECORD
+from gryphon.sender.intercepts import Batch
 from gryphon.sender.loop import Loop, Stop
 from gryphon.sender.replay.packet import PACKET
 from gryphon.sender.results.verdict import Ending
@@ -35,7 +36,8 @@ class Engine:
         self.serial += size
         return packets
 
-    def step(self, now: int, records: Any) -> Any:
+    def step(self, now: int, records: Any, samples: Any) -> Any:
+        assert [bytes(sample) for sample in samples] == [seq.tobytes() for seq in records["seq"]]
         self.consumed = min(len(records), self.takes)
         self.served += self.consumed
         self.left -= 1 if self.consumed == len(records) and self.left else 0
@@ -86,10 +88,12 @@ class Source:
         self.batches, self.then = batches or [], then
 
     def read(self) -> Any:
-        if self.batches:
-            return np.zeros(self.batches.pop(0), RECORD)
-        self.then()
-        return np.zeros(0, RECORD)
+        """A batch whose samples are the sequence numbers of their records."""
+        if not self.batches:
+            self.then()
+        records = np.zeros(self.batches.pop(0) if self.batches else 0, RECORD)
+        records["seq"] = np.arange(len(records))
+        return Batch(records, records["seq"].copy().view(np.uint8).reshape(-1, 4))
 
     def wait(self, seconds: float) -> None:
         raise AssertionError("the loop sleeps though packets were sent")
