@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.capture import judge, stream
+from gryphon.sender.capture import answers, judge, stream
 from gryphon.sender.capture import messages as turns
 from gryphon.sender.capture.arena import Arena
 from gryphon.sender.capture.columns import Array
@@ -28,6 +28,7 @@ class Built:
     sessions: Array
     messages: Array
     payload: npt.NDArray[np.uint8]
+    heads: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class _Followed:
 def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
     """A CONNECTION row for each RUN row, in their order, and the sessions of those that are replayable."""
     connections = _connections(packets, runs)
-    sessions, messages, payload = Arena(SESSION), Arena(MESSAGE), Arena(np.uint8)
+    sessions, messages, payload, heads = Arena(SESSION), Arena(MESSAGE), Arena(np.uint8), Arena(np.uint8)
     for numbers in _batches(runs):
         followed = _follow(packets.segments, order, runs[numbers])
         verdicts = followed.facts["verdict"]
@@ -68,9 +69,14 @@ def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
         connections[numbers] = _described(packets, order, followed, connections[numbers])
         connections["session"][replayed] = len(sessions) + np.arange(len(rows))
         connections["differing"][replayed] = _differing(packets, order, chosen, streams)
+        if rules.answer_bytes and len(part):
+            told = (chosen.runs, chosen.bursts, chosen.facts)
+            found = answers.keep(packets, order, *told, part, counts, rules.answer_bytes)
+            part["head"] += len(heads)
+            heads.append(found)
         sessions.append(rows)
         messages.append(part)
-    return Built(connections, sessions.rows(), messages.rows(), payload.rows())
+    return Built(connections, sessions.rows(), messages.rows(), payload.rows(), heads.rows())
 
 
 def _batches(runs: Array) -> list[npt.NDArray[np.int64]]:

@@ -66,6 +66,7 @@ def examine(
         sessions=built.sessions,
         messages=built.messages,
         payload=built.payload,
+        heads=built.heads,
         rejected={reason: int(counts[Verdict[reason.upper()]]) for reason in REASONS},
         packets=packets.frames,
         files=list(files),

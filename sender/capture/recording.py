@@ -11,6 +11,9 @@ import numpy.typing as npt
 HEAD = 16
 """Bytes of the beginning of each stream that a connection's row holds."""
 
+MOST_ANSWER_BYTES = 1024
+"""Bytes of the beginning of each answer that a recording can hold."""
+
 SESSION = np.dtype(
     [
         ("client_hi", "u8"),  # addresses in host byte order, IPv4 mapped
@@ -45,6 +48,8 @@ MESSAGE = np.dtype(
         ("answer_ns", "i8"),  # end of the previous message to the last byte of that answer; 0 when expect is 0
         ("settle_ns", "i8"),  # quiet time that ends an answer of another size: max(200 ms, twice its longest pause)
         ("pushed", "i8"),  # server bytes before this message that nobody waited for
+        ("head", "i8"),  # where the first bytes of that answer begin in Recording.heads
+        ("head_length", "u2"),  # bytes there: answer_bytes or expect, or fewer where the capture lacks some
     ]
 )
 """One client message, or the end of a session (stream_end = length, gap_ns to the first FIN or RST or 0).
@@ -119,6 +124,11 @@ class Rules:
     answer_within_ns: int = 10_000_000_000  # a server that begins to speak later does not answer the message before
     keep_silent: bool = False  # connections whose client sends nothing are replayable (they are held open)
     allow_encrypted: bool = False
+    answer_bytes: int = 0  # how many first bytes of each answer are kept, at most MOST_ANSWER_BYTES
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.answer_bytes <= MOST_ANSWER_BYTES:
+            raise ValueError(f"{self.answer_bytes} bytes of each answer: 0 to {MOST_ANSWER_BYTES} can be kept")
 
 
 DEFAULT = Rules()
@@ -131,6 +141,7 @@ class Recording:
     sessions: npt.NDArray[np.void]  # SESSION, replayable only, in recorded start order
     messages: npt.NDArray[np.void]  # MESSAGE, per session its messages and then its end
     payload: npt.NDArray[np.uint8]  # the clients' streams, one after the other
+    heads: npt.NDArray[np.uint8]  # how the answers begin, one after the other in the order of the messages
     connections: npt.NDArray[np.void]  # CONNECTION, all to the chosen services, in the order of their first packets
     rejected: dict[str, int]  # reason to connections, every key of REASONS
     packets: int  # of the files, whatever they are

@@ -45,6 +45,7 @@ FACTS = np.dtype(
         ("bursts", "i8"),
         ("length", "i8"),  # of the client's stream
         ("server_bytes", "i8"),
+        ("server_base", "i8"),  # sequence number of the server's first byte, -1 unknown
         ("syn", "i8"),  # segment of the first SYN
         ("opened", "i8"),  # position at which the handshake was complete for the client
         ("handshake_ns", "i8"),
@@ -66,7 +67,7 @@ _REPLAYABLE, _NO_HANDSHAKE, _MISSING_BYTES, _TRUNCATED, _NO_CLIENT_DATA = (
 
 _MODULUS = 1 << 32
 _FARTHEST_CLIENT = 1 << 30  # the largest window there is (RFC 7323 2.3): farther away is another connection's
-_FARTHEST_SERVER = 1 << 26  # less, since a stray here would make users wait for bytes that never come
+FARTHEST_SERVER = 1 << 26  # less, since a stray here would make users wait for bytes that never come
 _DEFAULT_MSS = 536  # RFC 9293 3.7.1
 
 
@@ -205,10 +206,10 @@ def _follow(
                     if server_base < 0:
                         server_base = ack
                 told = unwrap(ack, server_base, server_highest)
-                if told - acknowledged <= _FARTHEST_SERVER:
+                if told - acknowledged <= FARTHEST_SERVER:
                     acknowledged = max(acknowledged, told)
                 # One byte more than seen may be a FIN that the capture has lost.
-                if server_fin < 0 and 1 < told - server_highest <= _FARTHEST_SERVER:
+                if server_fin < 0 and 1 < told - server_highest <= FARTHEST_SERVER:
                     bursts["position"][burst] = k
                     bursts["bytes"][burst] = told - server_highest
                     burst += 1
@@ -260,7 +261,7 @@ def _follow(
         if server_base < 0:
             continue
         offset = unwrap(seq, server_base, server_highest)
-        if abs(offset - server_highest) > _FARTHEST_SERVER:
+        if abs(offset - server_highest) > FARTHEST_SERVER:
             continue
         stop = offset + length
         if server_fin >= 0:
@@ -303,6 +304,7 @@ def _follow(
     facts["bursts"][c] = burst - bursts_before
     facts["length"][c] = length
     facts["server_bytes"][c] = server_highest
+    facts["server_base"][c] = server_base
     facts["syn"][c] = syn
     facts["opened"][c] = opened
     facts["closed"][c] = closed

@@ -15,7 +15,7 @@ from gryphon.sender.capture.recording import DEFAULT, Rules
 from tests.fuzz.find import Find
 from tests.fuzz.reader import Load
 
-_LENIENT = Rules(keep_silent=True, allow_encrypted=True)
+_LENIENT = Rules(keep_silent=True, allow_encrypted=True, answer_bytes=100)
 
 MOST_WARNINGS = 20
 """Log lines about one file: damage is told by kind, not by packet."""
@@ -71,7 +71,7 @@ class Oracle:
         """Whether two results of ``Oracle.check`` tell the same."""
         if isinstance(one, str) or isinstance(other, str):
             return bool(isinstance(one, str) and isinstance(other, str) and one == other)
-        columns = ("sessions", "messages", "payload", "connections")
+        columns = ("sessions", "messages", "payload", "heads", "connections")
         pairs = ((getattr(one, name), getattr(other, name)) for name in columns)
         return all(np.array_equal(a, b) for a, b in pairs) and one.rejected == other.rejected
 
@@ -95,6 +95,7 @@ def violations(recording: Any) -> Iterator[str]:
     yield from _of_connections(recording)
     if len(recording.sessions):
         yield from _of_messages(recording)
+        yield from _of_heads(recording)
         yield from _of_facts(recording)
     else:
         yield "a recording without sessions"
@@ -141,6 +142,16 @@ def _of_messages(recording: Any) -> Iterator[str]:
     heard = messages["expect"] + messages["pushed"]
     if (np.add.reduceat(heard, first) != sessions["server_bytes"]).any():
         yield "expected and pushed are not the server's bytes"
+
+
+def _of_heads(recording: Any) -> Iterator[str]:
+    lengths = recording.messages["head_length"].astype(np.int64)
+    if (lengths > recording.messages["expect"]).any():
+        yield "more bytes kept than expected"
+    if int(lengths.sum()) != len(recording.heads):
+        yield "the messages' heads are not the heads"
+    if len(recording.heads) and (recording.messages["head"] != np.cumsum(lengths) - lengths).any():
+        yield "heads that are not one behind the other"
 
 
 def _of_facts(recording: Any) -> Iterator[str]:

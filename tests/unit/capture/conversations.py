@@ -10,6 +10,7 @@ from typing import Any
 
 import dpkt
 import numpy as np
+import numpy.typing as npt
 
 from gryphon.sender.capture.recording import Recording
 
@@ -181,11 +182,21 @@ def stream_of(recording: Recording, session: int) -> bytes:
 
 
 def entries_of(recording: Recording, session: int) -> list[dict[str, int]]:
-    """The session's messages and its end."""
+    """The session's messages and its end, without the heads of their answers."""
+    names = [name for name in recording.messages.dtype.names or () if name not in ("head", "head_length")]
+    return [{name: int(entry[name]) for name in names} for entry in _rows_of(recording, session)]
+
+
+def heads_of(recording: Recording, session: int) -> list[bytes]:
+    """The first bytes of the answer in front of each of the session's messages and of its end."""
+    rows = _rows_of(recording, session)
+    return [recording.heads[row["head"] :][: row["head_length"]].tobytes() for row in rows]
+
+
+def _rows_of(recording: Recording, session: int) -> npt.NDArray[np.void]:
     row = recording.sessions[session]
     first = int(row["first_message"])
-    rows = recording.messages[first : first + int(row["messages"]) + 1]
-    return [{name: int(entry[name]) for name in rows.dtype.names} for entry in rows]
+    return recording.messages[first : first + int(row["messages"]) + 1]
 
 
 def texts_of(recording: Recording, session: int) -> list[bytes]:
@@ -200,5 +211,6 @@ def same(one: Recording, other: Recording) -> bool:
         (one.sessions, other.sessions),
         (one.messages, other.messages),
         (one.payload, other.payload),
+        (one.heads, other.heads),
     ]
     return all(np.array_equal(a, b) for a, b in pairs) and one.rejected == other.rejected

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conversations import ACK, MS, PSH, Conversation, bare, entries_of, texts_of, write_pcap, write_pcapng
+from conversations import ACK, MS, PSH, Conversation, bare, entries_of, heads_of, texts_of, write_pcap, write_pcapng
 from encapsulations import LINKS, TUNNELS, wrapped
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.capture.load import load
+from gryphon.sender.capture.recording import MOST_ANSWER_BYTES, Rules
 
 IPV6 = {"client": "fd00::1", "server": "fd00::2"}
 
@@ -38,6 +40,7 @@ class Plan:
 
     conversation: Conversation
     texts: list[bytes]
+    answers: list[bytes]  # in front of each entry
     entries: list[dict[str, int]]
 
 
@@ -46,7 +49,7 @@ def turns(draw: st.DrawFn) -> list[tuple[bytes, bytes]]:
     """What the client says and the server answers, turn by turn; a client that says nothing lets the server begin."""
     sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
     drawn = draw(st.lists(sizes, min_size=1, max_size=6))
-    return [(bytes([n + 1]) * c, bytes([0x80 + n]) * s) for n, (c, s) in enumerate(drawn)]
+    return [(bytes([n + 1]) * c, bytes((n + 7 * k) % 251 for k in range(s))) for n, (c, s) in enumerate(drawn)]
 
 
 def cut(draw: st.DrawFn, from_client: bool, seq: int, data: bytes) -> list[Sent]:
@@ -67,7 +70,7 @@ def plans(draw: st.DrawFn) -> Plan:
     talk.open()
     now, before = 1.0, []
     ended = answered = now
-    texts, entries = [], []
+    texts, heard_before, entries = [], [b""], []
     expect, answer, longest = 0, 0.0, 0.0
     for said, answers in draw(turns()):
         client = draw(st.permutations(cut(draw, True, talk.said, said)))
@@ -80,6 +83,7 @@ def plans(draw: st.DrawFn) -> Plan:
             flags = ACK | PSH if each.last else ACK
             talk.send(now, flags, each.seq, talk.answered, each.data)
         texts.append(said)
+        heard_before.append(answers)
         entries.append((times[0] - answered, expect, answer, longest))
         ended = next(time for time, each in zip(times, client, strict=True) if each.last)
         heard = []
@@ -108,6 +112,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(
         talk,
         texts,
+        heard_before,
         [
             {
                 "stream_end": end,
@@ -123,11 +128,13 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans(), st.booleans(), st.booleans())
-def test_a_random_conversation_comes_back_as_its_messages(plan: Plan, pcapng: bool, big: bool) -> None:
+@given(plans(), st.booleans(), st.booleans(), st.integers(0, MOST_ANSWER_BYTES))
+def test_a_random_conversation_comes_back_as_its_messages(plan: Plan, pcapng: bool, big: bool, most: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write = write_pcapng if pcapng else write_pcap
-        recording = load([write(Path(folder) / "x", plan.conversation.packets, big=big)], [80])
+        path = write(Path(folder) / "x", plan.conversation.packets, big=big)
+        recording = load([path], [80], Rules(answer_bytes=most))
+        assert heads_of(recording, 0) == [answer[:most] for answer in plan.answers]
         assert texts_of(recording, 0) == plan.texts
         assert entries_of(recording, 0) == plan.entries
         assert (recording.recorded, sum(recording.rejected.values())) == (1, 0)
@@ -142,8 +149,9 @@ def test_a_random_conversation_comes_back_out_of_every_wrapping(name: str, plan:
     assume("802.3" not in name or all(len(packet) <= 1492 for _, packet in packets))  # its length field ends there
     frames = [(time_ns, wrapped(wrap, packet)) for time_ns, packet in packets]
     with tempfile.TemporaryDirectory() as folder:
-        recording = load([write_pcap(Path(folder) / "x", frames, link=link)], [80])
+        recording = load([write_pcap(Path(folder) / "x", frames, link=link)], [80], Rules(answer_bytes=100))
         assert texts_of(recording, 0) == plan.texts
+        assert heads_of(recording, 0) == [answer[:100] for answer in plan.answers]
         assert entries_of(recording, 0) == plan.entries
 
 
@@ -182,7 +190,7 @@ def test_a_damaged_file_is_a_recording_or_a_sentence(plan: Plan, pcapng: bool, d
             content[at] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]))
         path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
         try:
-            recording = load([str(path)], None)
+            recording = load([str(path)], None, Rules(answer_bytes=100))
         except InputFault:
             return
         assert (
@@ -190,14 +198,18 @@ def test_a_damaged_file_is_a_recording_or_a_sentence(plan: Plan, pcapng: bool, d
             == recording.sessions["server_bytes"].sum()
         )
         assert recording.sessions["length"].sum() == len(recording.payload)
+        assert recording.messages["head_length"].sum() == len(recording.heads)
+        assert (recording.messages["head_length"] <= np.minimum(recording.messages["expect"], 100)).all()
 
 
 def test_the_kernels_give_the_same_as_plain_python(tmp_path: Path) -> None:
     """In a process of its own, with every warning (an overflow, say) an error."""
     path = write_pcapng(tmp_path / "x", _everything())
     script = (
-        "import sys, hashlib; from gryphon.sender.capture.load import load; r = load(sys.argv[1:], None);"
-        "print(hashlib.sha256(b''.join(x.tobytes() for x in (r.sessions, r.messages, r.payload))).hexdigest())"
+        "import sys, hashlib; from gryphon.sender.capture.load import load; "
+        "from gryphon.sender.capture.recording import Rules; "
+        "r = load(sys.argv[1:], None, Rules(answer_bytes=60)); columns = (r.sessions, r.messages, r.payload, r.heads);"
+        "print(hashlib.sha256(b''.join(x.tobytes() for x in columns)).hexdigest())"
     )
     outputs = [
         subprocess.run(

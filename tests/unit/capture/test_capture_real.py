@@ -16,7 +16,7 @@ from pathlib import Path
 import dpkt
 import numpy as np
 import pytest
-from conversations import stream_of
+from conversations import entries_of, heads_of, stream_of
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.capture.decode import Batch, decode, new_counts
@@ -59,6 +59,7 @@ KNOWN = {
     "tso_totlen0.pcapng": Known(11, 11, 107, 30634, 26827),
     "ws_basic.pcap": Known(1, 1, 4, 753, 1213),
 }
+HEAD = 60
 LOST_SERVER_PACKETS = "http_keepalive_1000req_v6.pcap.gz"
 
 
@@ -155,8 +156,9 @@ def test_tshark_counts_the_same_connections(capture: str) -> None:
 
 
 @pytest.mark.parametrize("capture", KNOWN, indirect=True)
-def test_tshark_reassembles_the_same_streams(capture: str) -> None:
-    recording = examine([capture], rules=Rules(allow_encrypted=True)).recording
+def test_tshark_reassembles_the_same_streams_and_heads(capture: str) -> None:
+    """Each head is what the server's stream has behind all answers and pushes before it."""
+    recording = examine([capture], rules=Rules(allow_encrypted=True, answer_bytes=HEAD)).recording
     sessions = _sessions_by_client(recording)
     wanted = [option for number in range(recording.recorded) for option in ("-z", f"follow,tcp,raw,{number}")]
     compared = 0
@@ -170,8 +172,27 @@ def test_tshark_reassembles_the_same_streams(capture: str) -> None:
         server = bytes.fromhex("".join(line.strip() for line in lines if line.startswith("\t")))
         if Path(capture).name != LOST_SERVER_PACKETS:
             assert int(recording.sessions["server_bytes"][session]) == len(server)
+            assert heads_of(recording, session) == list(_heads(server, entries_of(recording, session)))
         compared += 1
     assert compared == len(recording.sessions)
+
+
+def _heads(server: bytes, entries: list[dict[str, int]]) -> Iterator[bytes]:
+    """The first HEAD bytes of each entry's answer."""
+    heard = 0
+    for entry in entries:
+        yield server[heard : heard + min(HEAD, entry["expect"])]
+        heard += entry["expect"] + entry["pushed"]
+
+
+@pytest.mark.parametrize("capture", [LOST_SERVER_PACKETS], indirect=True)
+def test_only_the_head_of_the_answer_that_a_capture_has_lost_is_not_whole(capture: str) -> None:
+    recording = examine([capture], rules=Rules(answer_bytes=HEAD)).recording
+    heads = heads_of(recording, 0)[1:]
+    lost = [number for number, head in enumerate(heads) if head[:13] != b"HTTP/1.1 200 "]
+    assert (len(heads), len(lost)) == (1000, 1)
+    assert len(heads[lost[0]]) < min(HEAD, entries_of(recording, 0)[1 + lost[0]]["expect"])
+    assert {len(head) for number, head in enumerate(heads) if number not in lost} == {HEAD}
 
 
 def _node(section: str, number: int) -> tuple[str, int]:
