@@ -74,7 +74,7 @@ def send(
         bool, typer.Option("--strict/--skip-rejected", help="Refuse to start when some session cannot be replayed.")
     ] = False,
     allow_encrypted: Annotated[
-        bool, typer.Option("--allow-encrypted", help="Replay TLS and SSH sessions, too, byte for byte.")
+        bool, typer.Option("--allow-encrypted", help="Replay TLS, SSH and salted logins, too, byte for byte.")
     ] = False,
     mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
     seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,

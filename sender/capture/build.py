@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.capture import answers, judge, stream
+from gryphon.sender.capture import answers, judge, logins, stream
 from gryphon.sender.capture import messages as turns
 from gryphon.sender.capture.arena import Arena
 from gryphon.sender.capture.columns import Array
@@ -58,7 +58,8 @@ def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
         verdicts = followed.facts["verdict"]
         if rules.keep_silent:
             verdicts[verdicts == Verdict.NO_CLIENT_DATA] = Verdict.REPLAYABLE
-        chosen, part, counts = _divide(packets, order, followed, rules)
+        began = _beginnings(packets, order, followed)
+        chosen, part, counts = _divide(packets, order, followed, began["greeting"], rules)
         replayed = numbers[verdicts == Verdict.REPLAYABLE]
         rows = _sessions(packets, chosen, connections[replayed], counts)
         rows["payload"] = len(payload) + np.cumsum(chosen.facts["length"]) - chosen.facts["length"]
@@ -66,7 +67,7 @@ def build(packets: Packets, order: Order, runs: Array, rules: Rules) -> Built:
         rows["connection"] = replayed
         streams = payload.extend(int(chosen.facts["length"].sum()))
         _gather(packets, chosen.pieces, streams)
-        connections[numbers] = _described(packets, order, followed, connections[numbers])
+        connections[numbers] = _described(packets, order, followed, connections[numbers], began)
         connections["session"][replayed] = len(sessions) + np.arange(len(rows))
         connections["differing"][replayed] = _differing(packets, order, chosen, streams)
         if rules.answer_bytes and len(part):
@@ -115,9 +116,9 @@ def _follow(segments: Array, order: Order, runs: Array) -> _Followed:
 
 
 def _divide(
-    packets: Packets, order: Order, followed: _Followed, rules: Rules
+    packets: Packets, order: Order, followed: _Followed, greetings: npt.NDArray[np.uint8], rules: Rules
 ) -> tuple[_Followed, Array, npt.NDArray[np.int64]]:
-    """The replayable ones, their MESSAGE rows and how many each has; sets the verdict of the encrypted ones."""
+    """The replayable ones, their MESSAGE rows and how many each has; sets the verdict where bytes forbid it."""
     verdicts = followed.facts["verdict"]
     while True:
         chosen = followed.only(verdicts == Verdict.REPLAYABLE)
@@ -125,13 +126,18 @@ def _divide(
         counts = np.zeros(len(chosen.facts), np.int64)
         columns = (chosen.pieces, chosen.bursts, chosen.facts)
         found = turns.divide(packets.segments, order, *columns, rules.answer_within_ns, messages, counts)
-        hidden = np.zeros(len(chosen.facts), np.bool_)
+        hidden, challenged = np.zeros(len(chosen.facts), np.bool_), np.zeros(len(chosen.facts), np.bool_)
         if not rules.allow_encrypted:
+            told = (packets.segments, chosen.pieces, chosen.facts, messages, counts)
+            greeted = greetings[verdicts == Verdict.REPLAYABLE]
             for index, data in enumerate(packets.files):
-                judge.encrypted(data, index, packets.segments, chosen.pieces, chosen.facts, messages, counts, hidden)
-        if not hidden.any():
+                judge.encrypted(data, index, *told, hidden)
+                logins.challenged(data, index, *told, greeted, challenged)
+        if not hidden.any() and not challenged.any():
             return chosen, messages[:found].copy(), counts
-        verdicts[np.flatnonzero(verdicts == Verdict.REPLAYABLE)[hidden]] = Verdict.ENCRYPTED
+        judged = np.flatnonzero(verdicts == Verdict.REPLAYABLE)
+        verdicts[judged[challenged]] = Verdict.CHALLENGED
+        verdicts[judged[hidden]] = Verdict.ENCRYPTED
 
 
 def _gather(packets: Packets, pieces: Array, payload: npt.NDArray[np.uint8]) -> None:
@@ -152,7 +158,27 @@ def _differing(
     return found
 
 
-def _described(packets: Packets, order: Order, followed: _Followed, rows: Array) -> Array:
+def _beginnings(packets: Packets, order: Order, followed: _Followed) -> dict[str, npt.NDArray[np.uint8]]:
+    """The first HEAD bytes of what the clients ("hello") and the servers ("greeting") said, for each FACTS row."""
+    facts, segments = followed.facts, packets.segments
+    spoken, heard = np.full(len(facts), -1), np.full(len(facts), -1)
+    said = facts["pieces"] > 0
+    spoken[said] = followed.pieces["segment"][(np.cumsum(facts["pieces"]) - facts["pieces"])[said]]
+    answered = facts["bursts"] > 0
+    first = order[followed.bursts["position"][(np.cumsum(facts["bursts"]) - facts["bursts"])[answered]]]
+    # else the capture has no more of them than the client's acknowledgement
+    theirs = segments["direction"][first] != followed.runs["client"][answered]
+    heard[answered] = np.where(theirs, first.astype(np.int64), -1)
+    began = {name: np.zeros((len(facts), HEAD), np.uint8) for name in ("hello", "greeting")}
+    for index, data in enumerate(packets.files):
+        judge.heads(data, index, segments, spoken, began["hello"])
+        judge.heads(data, index, segments, heard, began["greeting"])
+    return began
+
+
+def _described(
+    packets: Packets, order: Order, followed: _Followed, rows: Array, began: dict[str, npt.NDArray[np.uint8]]
+) -> Array:
     """The CONNECTION rows with what reassembly says of them."""
     facts = followed.facts
     rows["verdict"] = facts["verdict"]
@@ -160,17 +186,8 @@ def _described(packets: Packets, order: Order, followed: _Followed, rows: Array)
     holed = np.isin(facts["verdict"], (Verdict.MISSING_BYTES, Verdict.TRUNCATED))
     rows["missing"][holed] = facts["missing"][holed]
     rows["hole_ns"][holed] = packets.segments["time_ns"][order[facts["hole"][holed]]]
-    spoken, heard = np.full(len(facts), -1), np.full(len(facts), -1)
-    said = facts["pieces"] > 0
-    spoken[said] = followed.pieces["segment"][(np.cumsum(facts["pieces"]) - facts["pieces"])[said]]
-    answered = facts["bursts"] > 0
-    heard[answered] = order[followed.bursts["position"][(np.cumsum(facts["bursts"]) - facts["bursts"])[answered]]]
-    heads = {"hello": spoken, "greeting": heard}
-    for name, which in heads.items():
-        out = np.zeros((len(facts), HEAD), np.uint8)
-        for index, data in enumerate(packets.files):
-            judge.heads(data, index, packets.segments, which, out)
-        rows[name] = out
+    for name, column in began.items():
+        rows[name] = column
     return rows
 
 

@@ -78,6 +78,7 @@ class Verdict(enum.IntEnum):
     TRUNCATED = 4
     NO_CLIENT_DATA = 5
     ENCRYPTED = 6
+    CHALLENGED = 7
 
 
 REASONS = {
@@ -87,6 +88,8 @@ REASONS = {
     "truncated": "the snap length cut client data off",
     "no_client_data": "the client sent no data; --hold keeps such connections open",
     "encrypted": "TLS or SSH, which no server accepts twice; --allow-encrypted replays it all the same",
+    "challenged": "the login answers a random challenge, which no server accepts twice; "
+    "--allow-encrypted replays it all the same",
 }
 """Why a connection cannot be replayed: the key of ``Recording.rejected`` (a Verdict's name) and what it means."""
 
@@ -123,7 +126,7 @@ class Rules:
 
     answer_within_ns: int = 10_000_000_000  # a server that begins to speak later does not answer the message before
     keep_silent: bool = False  # connections whose client sends nothing are replayable (they are held open)
-    allow_encrypted: bool = False
+    allow_encrypted: bool = False  # and those whose login answers a challenge
     answer_bytes: int = 0  # how many first bytes of each answer are kept, at most MOST_ANSWER_BYTES
 
     def __post_init__(self) -> None:

@@ -16,7 +16,9 @@ def extract(
         str | None, typer.Option("--session", metavar="N,M,...", help="These alone, by their numbers in all files.")
     ] = None,
     anonymise: Annotated[bool, typer.Option("--anonymise", help="Replace addresses (not what payload says).")] = False,
-    allow_encrypted: Annotated[bool, typer.Option("--allow-encrypted", help="Take TLS and SSH sessions too.")] = False,
+    allow_encrypted: Annotated[
+        bool, typer.Option("--allow-encrypted", help="Take TLS, SSH and salted logins too.")
+    ] = False,
     hold: Annotated[bool, typer.Option("--hold", help="Take sessions whose client says nothing too.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
 ) -> None:

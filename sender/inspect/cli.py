@@ -18,7 +18,7 @@ def inspect(
     session: Annotated[int | None, typer.Option("--session", help="Print one session, by its number from 0.")] = None,
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     allow_encrypted: Annotated[
-        bool, typer.Option("--allow-encrypted", help="TLS and SSH sessions count as replayable, as in send.")
+        bool, typer.Option("--allow-encrypted", help="TLS, SSH and salted logins count as replayable, as in send.")
     ] = False,
     hold: Annotated[
         bool, typer.Option("--hold", help="Sessions whose client sends nothing count as replayable, as in send.")

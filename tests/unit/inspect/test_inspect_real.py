@@ -31,7 +31,7 @@ KNOWN = {
     "http_vlan.pcap": (1, 1, 1, {"HTTP/1.x": 1}),
     "http_vlan_synrexmit.pcap": (1, 1, 1, {"HTTP/1.x": 1}),
     "mqtt311_subunsub_v6.pcap": (1, 1, 4, {"MQTT": 1}),
-    "mysql.pcap": (1, 1, 18, {"MySQL": 1}),
+    "mysql.pcap": (1, 0, 0, {"MySQL": 1}),  # a salted login
     "nsec_pcap.pcap": (1, 1, 1, {"SSH": 1}),
     "redis_50ping.pcap": (1, 1, 54, {"Redis": 1}),
     "smtp.pcap": (6, 2, 18, {"SMTP": 2, "TLS": 1, "TLS?": 1, "unknown": 2}),
