@@ -20,6 +20,13 @@ PACKAGES = {
 }
 """Each tool that the lab runs and the Debian package that brings it."""
 
+OF_TESTS = {
+    "memcached": "memcached",
+    "redis-cli": "redis-tools",
+    "redis-server": "redis-server",
+}
+"""The same for what only tests run in it."""
+
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
 
 
@@ -31,7 +38,7 @@ def tool(name: str) -> str:
     """
     found = shutil.which(name, path=_SEARCH)
     if found is None:
-        package = PACKAGES.get(name, name)
+        package = (PACKAGES | OF_TESTS).get(name, name)
         raise EnvironmentFault(f"`{name}` is not installed: run `make setup` or `apt-get install {package}`.")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections import Counter
@@ -68,12 +69,22 @@ def record(lab: Lab, nginx: Nginx, path: Path, *, version: int = 4, visits: Sequ
         version: of IP, 4 or 6.
     """
     before = nginx.mark()
-    with Tap(lab, "server", "eth0", path, f"tcp port {PORT}") as tap:
+    with recorded(lab, path, PORT, len(visits)):
         browse(lab, visits, version=version)
-        until("the last FIN in the recording", lambda: _closed(tap) == len(visits))
     log = nginx.since(before).log
     sessions = [list(requests) for _, requests in itertools.groupby(log, lambda request: request.connection)]
     return Recording(path, version, sessions)
+
+
+@contextlib.contextmanager
+def recorded(lab: Lab, path: Path, port: int, sessions: int) -> Iterator[None]:
+    """tcpdump on the server's eth0 meanwhile; then so many connections to the port are whole in the file.
+
+    Whole is from the SYN to a FIN of both ends: a connection that is reset does not count.
+    """
+    with Tap(lab, "server", "eth0", path, f"tcp port {port}") as tap:
+        yield
+        until("the last FIN in the recording", lambda: _closed(tap, port) == sessions)
 
 
 def browse(lab: Lab, visits: Sequence[Visit], *, version: int = 4, host: HostName = "sender") -> None:
@@ -103,14 +114,14 @@ def _curl(visit: Visit, version: int, posted: Path) -> list[str]:
     return line
 
 
-def _closed(tap: Tap) -> int:
+def _closed(tap: Tap, port: int) -> int:
     """How many connections of the file began with a SYN and have been closed by both ends."""
     ends: Counter[tuple[bytes, int]] = Counter()
     began = set()
     for _, frame in tap.packets():
         ip = dpkt.ethernet.Ethernet(frame).data
         tcp = ip.data
-        outgoing = tcp.dport == PORT
+        outgoing = tcp.dport == port
         client = (ip.src, tcp.sport) if outgoing else (ip.dst, tcp.dport)
         if tcp.flags & dpkt.tcp.TH_SYN and outgoing:
             began.add(client)

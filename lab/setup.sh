@@ -4,10 +4,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The last line is for the tests alone. nginx is for the lab, which starts its own.
+# Servers for the lab, which starts its own: each package and the service that the machine would start at every boot.
+servers="nginx-light:nginx redis-server:redis-server memcached:memcached postgresql:postgresql"
+# The last two lines are for the tests alone, as are the servers but for nginx.
 packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
-          tcpdump curl nginx-light
-          tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4"
+          tcpdump curl
+          tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4
+          redis-tools python3-websockets python3-pymemcache"
+for server in $servers; do packages="$packages ${server%:*}"; done
 
 say() { echo "setup: $*"; }
 stop() { say "$*" >&2; exit 3; }
@@ -28,6 +32,12 @@ missing_packages() {
     done
 }
 
+at_no_boot() {
+    if command -v systemctl >/dev/null; then
+        as_root systemctl disable "$1" || say "$1 may start at the next boot"
+    fi
+}
+
 # A package of a server starts it and has it started at every boot, on the port that it would take from others.
 # policy-rc.d is Debian's way to forbid the first; disabling undoes the second.
 install_packages() {
@@ -42,13 +52,11 @@ install_packages() {
     fi
     as_root apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
-    case " $* " in
-        *" nginx-light "*)
-            if command -v systemctl >/dev/null; then
-                as_root systemctl disable nginx.service || say "nginx.service may start at the next boot"
-            fi
-            ;;
-    esac
+    for server in $servers; do
+        case " $* " in
+            *" ${server%:*} "*) at_no_boot "${server#*:}.service" ;;
+        esac
+    done
     if [ -n "$forbidden" ]; then
         as_root rm -f $policy
         rm -f "$forbidden"

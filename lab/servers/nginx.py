@@ -1,4 +1,4 @@
-"""Real servers in the lab, with their own count of what they served: nginx."""
+"""nginx in the lab, with its own count of what it served."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from gryphon.lab.needs import tool
 from gryphon.lab.waiting import until
 
 PORT = 80
+LIVE = "live.sock"
+"""The file in the lab's directory on which the server behind /live listens."""
 PAGES = {"index.html": 612, "news.html": 2_300, "style.css": 9_100, "photo.jpg": 41_000, "big.bin": 5_000_000}
 """The files that it serves, and their sizes in bytes."""
 
 # POST /upload: the mirror module is what reads the body and so has it stored, each under a name of its own.
 # Then the static module, which wants a file to be there, refuses the method, and that becomes 201.
+# /live is the WebSocket server's (gryphon.lab.servers.websocket), where that runs.
 _CONFIGURATION = """\
 user root;
 daemon off;
@@ -49,6 +52,10 @@ http {{
     }}
     location = /mirror {{ internal; return 204; }}
     location @stored {{ return 201 "stored\\n"; }}
+    location = /live {{
+      proxy_pass http://unix:{live}; proxy_http_version 1.1; proxy_read_timeout 1h;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
+    }}
   }}
   server {{ listen unix:{directory}/status; access_log off; location / {{ stub_status; }} }}
 }}
@@ -134,6 +141,7 @@ class Nginx:
             store="on" if counted else "off",
             port=PORT,
             directory=self._directory,
+            live=lab.directory / LIVE,
         )
 
     def __enter__(self) -> Self:
