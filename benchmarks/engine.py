@@ -11,6 +11,7 @@ import numpy as np
 from gryphon.controller.record import RECORD
 from gryphon.sender.capture.recording import MESSAGE, SESSION
 from gryphon.sender.replay.addresses import BLOCK
+from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.script import Columns, Script, compile_script
@@ -47,11 +48,15 @@ def answers(packets: Any, now: int) -> Any:
     return records
 
 
-def run(users: int, rate: float) -> tuple[float, int, bool]:
-    """Microseconds of the engine per client packet, packets, and whether everybody completed."""
+def _plan(users: int, rate: float) -> Plan:
     blocks = np.zeros(1, BLOCK)
     blocks[0] = (0, 0xFFFF_0A11_0001, 65534, 0)
-    engine = Engine(script(), Plan(users=users, rate=rate, blocks=blocks, services=[0], generation=1), epoch_ns=0)
+    return Plan(users=users, arrivals=Arrivals(((0.0, rate),)), blocks=blocks, services=[0], generation=1)
+
+
+def run(users: int, rate: float) -> tuple[float, int, bool]:
+    """Microseconds of the engine per client packet, packets, and whether everybody completed."""
+    engine = Engine(script(), _plan(users, rate), epoch_ns=0)
     now, spent, sent = 0, 0, 0
     records = np.zeros(0, RECORD)
     while not engine.finished:

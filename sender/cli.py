@@ -15,6 +15,7 @@ from gryphon.controller.errors import Fault, InputFault
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
+from gryphon.sender.schedule import parse_duration, parse_loops, seconds
 
 log = logging.getLogger("gryphon")
 
@@ -67,7 +68,15 @@ def send(
     clients: Annotated[str, typer.Option("-c", "--clients", help="Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")],
     users: Annotated[int, typer.Option("-u", "--users", help="Simulated users.")],
     accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
-    rate: Annotated[float, typer.Option("-i", "--rate", help="New sessions per second.")] = 1000.0,
+    rate: Annotated[str | None, typer.Option("-i", "--rate", help="New sessions per second (1000), or max.")] = None,
+    ramp: Annotated[str | None, typer.Option("--ramp", help="A rate that changes: 0:1000,60s:20000,...")] = None,
+    arrivals: Annotated[str, typer.Option("--arrivals", help="even or poisson at that rate, or recorded.")] = "even",
+    loops: Annotated[str | None, typer.Option("--loops", help="Sessions of each user, one after the other.")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", help="Users come back so long: 90s, 5m.")] = None,
+    push: Annotated[
+        bool, typer.Option("--push", "--comet", help="Send every message at its recorded time, answered or not.")
+    ] = False,
+    settle: Annotated[str, typer.Option("--settle", help="Silence that ends an answer of another size.")] = "200ms",
     timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
     hold: Annotated[str | None, typer.Option("--hold", help="Stay connected at the end: seconds, or forever.")] = None,
     strict: Annotated[
@@ -98,6 +107,7 @@ def send(
     """Replay a recording against a server under test."""
     if xdp_mode not in ("auto", "native", "generic"):
         raise InputFault(f"--xdp-mode {xdp_mode}: give auto, native or generic")
+    duration_s = parse_duration(duration)
     options = SendOptions(
         transfer=transfer,
         files=parse_files(file),
@@ -106,6 +116,12 @@ def send(
         clients=clients,
         speed=parse_speed(accelerate),
         rate=rate,
+        ramp=ramp,
+        arrivals=arrivals,
+        loops=parse_loops(loops, duration_s),
+        duration_s=duration_s,
+        push=push,
+        settle_s=seconds(settle, "--settle"),
         timeout_s=timeout,
         hold_s=parse_hold(hold),
         strict=strict,

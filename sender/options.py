@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.schedule import check_schedule
 
 DEFAULT_PORT = 36524
 """Where an intercept listens, the original's port."""
@@ -40,7 +41,13 @@ class SendOptions:
     users: int
     clients: str
     speed: float  # infinity: no gaps
-    rate: float
+    rate: str | None  # as schedule.parse_rate has it
+    ramp: str | None
+    arrivals: str
+    loops: int  # 0: without end
+    duration_s: float | None
+    push: bool
+    settle_s: float
     timeout_s: float
     hold_s: float | None  # infinity: until the server closes; None: sessions end as recorded
     strict: bool  # no session of the services may be rejected
@@ -110,8 +117,9 @@ def check(options: SendOptions) -> None:
         raise InputFault(f"-u {options.users}: at least one user is needed")
     if options.users > 1 << 30:
         raise InputFault(f"-u {options.users}: at most {1 << 30:,} users fit into one process")
-    if not 0 < options.rate <= 1e9:
-        raise InputFault(f"-i {options.rate:g}: give the new sessions per second, more than 0")
+    check_schedule(options.arrivals, options.rate, options.ramp)
+    if not 0 < options.settle_s <= 60:
+        raise InputFault(f"--settle {options.settle_s:g}: give a time, more than 0 and at most a minute, such as 200ms")
     if not 0 < options.timeout_s <= 86_400:
         raise InputFault(f"-t {options.timeout_s:g}: give seconds, more than 0 and at most a day")
     if options.mode not in (0, 1):

@@ -25,6 +25,7 @@ from gryphon.sender.loop import Loop, Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
 from gryphon.sender.ranges import Pool, check_pool, parse_pool
+from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.script import Script, compile_script
@@ -32,10 +33,12 @@ from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.results.verdict import Ending
+from gryphon.sender.schedule import plan_arrivals
 from gryphon.sender.transfers import Transfers, parse_transfers
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.raw import RawTransmitter
 from gryphon.sender.transmit.sockets import open_raw
+from gryphon.sender.troubles import troubles
 from gryphon.sender.warm import warm_up
 
 log = logging.getLogger("gryphon")
@@ -53,6 +56,7 @@ class Prepared:
     pool: Pool
     recording: Recording
     script: Script
+    arrivals: Arrivals
 
 
 def run_send(options: SendOptions) -> int:
@@ -95,10 +99,13 @@ def _prepare(options: SendOptions) -> Prepared:
         recording = load(list(options.files), list(transfers.targets), rules, progress)
     if options.strict:
         check_whole(recording)
-    script = compile_script(recording, transfers.targets, options.speed, options.hold_s)
+    arrivals = plan_arrivals(
+        options.arrivals, options.rate, options.ramp, options.users, recording.sessions["start_ns"], options.speed
+    )
+    script = compile_script(recording, transfers.targets, options.speed, options.hold_s, options.push, options.settle_s)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
-    return Prepared(options, transfers, pool, recording, script)
+    return Prepared(options, transfers, pool, recording, script, arrivals)
 
 
 def _check_writable(path: str | None) -> None:
@@ -154,7 +161,7 @@ def _engine(prepared: Prepared, epoch_ns: int) -> Engine:
     options = prepared.options
     plan = Plan(
         users=options.users,
-        rate=options.rate,
+        arrivals=prepared.arrivals,
         blocks=prepared.pool.blocks(),
         services=list(range(len(prepared.transfers.services))),
         generation=GENERATION,
@@ -163,6 +170,8 @@ def _engine(prepared: Prepared, epoch_ns: int) -> Engine:
         ip_version=prepared.pool.version,
         mode=options.mode,
         seed=options.seed,
+        loops=options.loops,
+        duration_s=options.duration_s,
     )
     try:
         return Engine(prepared.script, plan, epoch_ns)
@@ -216,6 +225,7 @@ def _facts(
         cpu_s=usage.ru_utime + usage.ru_stime,
         max_rss_bytes=usage.ru_maxrss * 1024,
         intercept_cpu_s=sum(status.cpu_s for status in statuses),
+        examples=troubles(engine, prepared.recording),
         series=meter.series.rows(),
     )
 

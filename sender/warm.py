@@ -82,6 +82,7 @@ def _step_engine() -> None:
     from gryphon.controller.record import RECORD
     from gryphon.sender.capture.recording import MESSAGE, SESSION
     from gryphon.sender.replay.addresses import BLOCK
+    from gryphon.sender.replay.arrivals import Arrivals
     from gryphon.sender.replay.engine import Engine, Plan
     from gryphon.sender.replay.script import Columns, compile_script
 
@@ -89,10 +90,11 @@ def _step_engine() -> None:
     sessions["server_port"] = 80
     blocks["count"] = 1
     silent = Columns(sessions, np.zeros(1, MESSAGE), np.zeros(1, np.uint8))
-    plan = Plan(users=1, rate=1.0, blocks=blocks, services=[0], generation=1)
+    plan = Plan(users=1, arrivals=Arrivals(), blocks=blocks, services=[0], generation=1)
     engine = Engine(compile_script(silent, {80: 0}, 1.0), plan, epoch_ns=0, batch=64)
     engine.step(0, np.zeros(1, RECORD))
     engine.idle_ns(0)
+    engine.place(0, 0)
     engine.abort(0)
 
 

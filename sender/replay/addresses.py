@@ -20,7 +20,7 @@ FIRST_PORT = 32768
 PORTS = 28233
 """Forged source ports 32768 to 61000, as the original."""
 
-__all__ = ["BLOCK", "FIRST_PORT", "PORTS", "locate", "plan", "row_of"]
+__all__ = ["BLOCK", "FIRST_PORT", "PORTS", "is_current", "locate", "plan", "row_of", "slot_of", "turns"]
 
 _ROUNDS = 4
 
@@ -67,8 +67,8 @@ def locate(core: Core, row: int, loop: int) -> tuple[Any, Any, Any]:
 
 
 @kernel
-def row_of(core: Core, hi: int, lo: int, port: int) -> int:
-    """The user whose address and port these are, in whichever loop; -1 when they are nobody's."""
+def slot_of(core: Core, hi: int, lo: int, port: int) -> int:
+    """The slot whose address and port these are; -1 when it is no slot in use."""
     place = int(port) - FIRST_PORT
     if place < 0 or place >= PORTS:
         return -1
@@ -78,8 +78,26 @@ def row_of(core: Core, hi: int, lo: int, port: int) -> int:
             index = block.before + int64(lo - block.lo)
             slot = index + place * core.addresses if core.mode == 0 else index * PORTS + place
             slot = _permute(core, slot, True)
-            return slot % core.user_count if slot < core.cycle else -1
+            return slot if slot < core.cycle else -1
     return -1
+
+
+@kernel
+def row_of(core: Core, slot: int) -> int:
+    """The user that a slot belongs to, in one of its loops."""
+    return int64(slot % core.user_count)
+
+
+@kernel
+def is_current(core: Core, slot: int, loop: int) -> bool:
+    """Whether a user in this loop stands in its slot, not in that of an earlier loop."""
+    return bool(slot // core.user_count == loop % (core.cycle // core.user_count))
+
+
+@kernel
+def turns(core: Core, loop: int) -> int:
+    """How often a user in this loop has had its address and port before."""
+    return int64(loop // (core.cycle // core.user_count))
 
 
 def plan(core: npt.NDArray[Any], blocks: npt.NDArray[Any], users: int, mode: int, seed: int) -> None:

@@ -24,6 +24,23 @@ from gryphon.sender.replay.script import ENTRY, SESSION
 BLOCK = np.dtype([("hi", "u8"), ("lo", "u8"), ("count", "i8"), ("before", "i8")])
 """A run of addresses: the first (host order, IPv4 mapped), how many, and how many stand before it in the pool."""
 
+STRETCH = np.dtype([("at", "f8"), ("rate", "f8"), ("slope", "f8"), ("before", "f8")])
+"""A stretch of the schedule: from when (us), new sessions per us there, their growth per us, sessions due before it."""
+
+EXAMPLE = np.dtype(
+    [
+        ("time_us", "i8"),  # of the run's clock
+        ("row", "u4"),
+        ("message", "u4"),  # messages that the user had released: the number of the last, from 1; 0: none
+        ("wanted", "u4"),  # of a mismatch: bytes that were recorded, bytes that came
+        ("got", "u4"),
+        ("loop", "u2"),
+        ("used", "u1"),
+        ("reserved", "u1"),
+    ]
+)
+"""One user that met trouble, and where in its session."""
+
 CORE = np.dtype(
     [
         # where the columns begin: addresses in memory
@@ -36,6 +53,9 @@ CORE = np.dtype(
         ("counters", "i8"),  # i8 per measures.Counter
         ("histograms", "i8"),  # i8, measures.Histogram x HISTOGRAM_BUCKETS
         ("packets", "i8"),  # packet.PACKET: the batch being filled
+        ("stretches", "i8"),  # STRETCH
+        ("recorded_starts", "i8"),  # i8 per session: us from the first start
+        ("examples", "i8"),  # examples.EXAMPLE
         # how many there are
         ("user_count", "i8"),
         ("session_count", "i8"),
@@ -50,7 +70,13 @@ CORE = np.dtype(
         ("half_bits", "i8"),  # of the Feistel network
         # settings of the run
         ("start", "i8"),  # us of the run's clock at which the schedule begins
-        ("rate", "f8"),  # new sessions per second
+        ("spacing", "i8"),  # arrivals.Spacing
+        ("stretch_count", "i8"),
+        ("recorded_count", "i8"),
+        ("period", "i8"),  # us of one pass over the recorded starts
+        ("arrival_seed", "i8"),
+        ("loops", "i8"),  # sessions that each user replays
+        ("until", "i8"),  # us of the run's clock after which no session starts
         ("timeout", "i8"),  # us without a byte of an answer, or without a handshake
         ("mtu", "i8"),
         ("headers", "i8"),  # bytes of the IP and TCP headers without options
@@ -60,6 +86,12 @@ CORE = np.dtype(
         # where the engine stands
         ("tick", "i8"),  # next tick of the wheel to serve, absolute
         ("started", "i8"),  # users whose start has been sent
+        ("next_start", "i8"),  # us of the run's clock at which the next user starts; arrivals.NEVER
+        ("due", "f8"),  # sessions due by then
+        ("stretch", "i8"),  # the stretch of the schedule that this lies in
+        ("away", "i8"),  # users that have failed and will come back
+        ("draining", "i8"),  # the run's time is over: 1
+        ("drained", "i8"),  # rows that have been told so
         ("swept", "i8"),  # rows the abort has passed
         ("packet_count", "i8"),  # descriptors in the batch
     ],
@@ -105,9 +137,11 @@ entry_at = _element(ENTRY)
 block_at = _element(BLOCK)
 packet_at = _element(PACKET)
 head_at = _element(_values("u4"))
+stretch_at = _element(STRETCH)
+example_at = _element(EXAMPLE)
+number_at = _element(_values("i8"))
 _session_at = _element(SESSION)
 _service_at = _element(_values("u2"))
-_number_at = _element(_values("i8"))
 
 
 @inner
@@ -125,19 +159,19 @@ def service_of(core: Core, row: int) -> int:
 @inner
 def count(core: Core, counter: int, number: int) -> None:
     """Add to a ``measures.Counter``."""
-    _number_at(core.counters, counter).value += number
+    number_at(core.counters, counter).value += number
 
 
 @inner
 def counted(core: Core, counter: int) -> int:
     """The state of a ``measures.Counter``."""
-    return int(_number_at(core.counters, counter).value)
+    return int(number_at(core.counters, counter).value)
 
 
 @inner
 def note(core: Core, histogram: int, value: int) -> None:
     """Count a value (microseconds) in a ``measures.Histogram``."""
-    _number_at(core.histograms, histogram * HISTOGRAM_BUCKETS + bucket_of(value)).value += 1
+    number_at(core.histograms, histogram * HISTOGRAM_BUCKETS + bucket_of(value)).value += 1
 
 
 def bind(core: npt.NDArray[Any], column: str, array: npt.NDArray[Any]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from gryphon.controller.record import RECORD, Kind, Records
 from gryphon.controller.samples import Samples
 from gryphon.sender.compiled import inner, int64, kernel
 from gryphon.sender.replay import addresses, machine
-from gryphon.sender.replay.addresses import row_of
-from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of
+from gryphon.sender.replay.addresses import is_current, row_of, slot_of
+from gryphon.sender.replay.arrivals import NEVER, Arrivals, schedule_start
+from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of, user_at
+from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
 from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
@@ -27,6 +30,9 @@ from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
 
 STARTS_PER_STEP = 256
 """New sessions in one step: answers of those before are served in between."""
+
+DRAINED_PER_STEP = 8192
+"""Users told in one step that the run's time is over."""
 
 _NO_RECORDS = np.zeros(0, RECORD)
 _NO_SAMPLES = np.zeros((0, 0), np.uint8)
@@ -46,12 +52,15 @@ def _take_records(cores: Any, records: Any, samples: Any, now: int, epoch_ns: in
         if room(core) <= 0:
             return i
         record = records[i]
-        row = row_of(core, record.address_hi, record.address_lo, record.port)
-        if row < 0 or record.generation != core.generation or not _is_its_server(core, row, record):
+        slot = slot_of(core, record.address_hi, record.address_lo, record.port)
+        row = row_of(core, slot)
+        if slot < 0 or record.generation != core.generation or not _is_its_server(core, row, record):
             count(core, Counter.STRAY, 1)
-            continue
-        at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
-        machine.on_record(core, row, record, now, at)
+        elif not is_current(core, slot, user_at(core.users, row).loop):
+            machine.on_stale(core, row, record, now)
+        else:
+            at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
+            machine.on_record(core, row, record, now, at)
     return len(records)
 
 
@@ -76,13 +85,29 @@ def _start_users(cores: Any, now: int, most: int) -> None:
     """Start the users whose scheduled time has come."""
     core = cores[0]
     for _ in range(most):
-        if core.started >= core.user_count or room(core) <= 0:
+        if core.next_start > now or core.draining or room(core) <= 0:
             return
-        intended = core.start + int64(core.started * 1e6 / core.rate)
-        if intended > now:
-            return
-        machine.start(core, core.started, now, intended)
+        count(core, Counter.STARTED, 1)
+        machine.start(core, core.started, now, core.next_start)
         core.started += 1
+        schedule_start(core)
+
+
+@kernel
+def _schedule_first(cores: Any) -> None:
+    """Find out when the first user starts."""
+    schedule_start(cores[0])
+
+
+@kernel
+def _drain_users(cores: Any, now: int, most: int) -> None:
+    """Tell so many users that the run's time is over, or until the batch is full."""
+    core = cores[0]
+    for _ in range(most):
+        if core.drained >= core.started or room(core) <= 0:
+            return
+        machine.drain(core, core.drained, now)
+        core.drained += 1
 
 
 @kernel
@@ -95,6 +120,12 @@ def _abort_users(cores: Any, now: int) -> bool:
         machine.abort(core, core.swept, now)
         core.swept += 1
     return True
+
+
+@kernel
+def _place(cores: Any, row: int, loop: int) -> Any:
+    """Where a user stands in a loop."""
+    return addresses.locate(cores[0], row, loop)
 
 
 @kernel
@@ -112,7 +143,7 @@ class Plan:
     """What the users of a run are: how many, how fast, from where, and how they speak TCP."""
 
     users: int
-    rate: float  # new sessions per second
+    arrivals: Arrivals
     blocks: npt.NDArray[Any]  # addresses.BLOCK
     services: list[int]  # per target, the intercept's service index
     generation: int
@@ -121,6 +152,8 @@ class Plan:
     ip_version: int = 4
     mode: int = 0
     seed: int = 0
+    loops: int = 1  # sessions of each user; 0: without end
+    duration_s: float | None = None  # afterwards no session starts, and users close as soon as they await nothing
 
 
 class Engine:
@@ -140,6 +173,8 @@ class Engine:
         """One number per ``measures.Counter``, live."""
         self.histograms: Histograms = new_histograms()
         """One row per ``measures.Histogram``, live."""
+        self.examples = new_examples()
+        """EXAMPLE rows: the first users of each kind of trouble."""
         self._users = new_users(plan.users)
         self._packets = np.zeros(batch, PACKET).view(np.recarray)
         # columns that only kernels touch: kept alive, since the kernels know them by address
@@ -153,6 +188,9 @@ class Engine:
             "counters": self.counters,
             "histograms": self.histograms.reshape(-1),
             "blocks": plan.blocks,
+            "stretches": plan.arrivals.stretches(),
+            "recorded_starts": plan.arrivals.starts_us,
+            "examples": self.examples,
         }
         self._cores = np.zeros(1, CORE).view(np.recarray)
         self._core = self._cores[0]
@@ -161,11 +199,14 @@ class Engine:
             bind(self._core, name, column)
         self._core["session_count"], self._core["packet_room"] = len(script.sessions), batch
         _set_up(self._core, plan, epoch_ns)
+        _schedule_first(self._cores)
 
     @property
     def finished(self) -> bool:
-        """Every user has started and no connection is open."""
-        return bool(self._core["started"] >= self._core["user_count"] and self.counters[Counter.ACTIVE] == 0)
+        """No user will start or come back, and no connection is open."""
+        core = self._core
+        over = core["draining"] or core["next_start"] == NEVER
+        return bool(over and core["away"] == 0 and self.counters[Counter.ACTIVE] == 0)
 
     @property
     def memory_per_user(self) -> int:
@@ -188,7 +229,10 @@ class Engine:
         self._core["packet_count"] = 0
         self.consumed = int(_take_records(self._cores, records.view(np.recarray), samples, now, self._epoch_ns))
         _serve_timers(self._cores, now)
-        if starts:
+        if now >= self._core["until"]:
+            self._core["draining"] = 1
+            _drain_users(self._cores, now, DRAINED_PER_STEP)
+        elif starts:
             _start_users(self._cores, now, starts)
         return self._packets[: self._core["packet_count"]]
 
@@ -202,20 +246,32 @@ class Engine:
         """This host refused to send packets of these users: should they time out, it is not the server's fault."""
         self._users["marks"][rows] |= np.uint8(Mark.REFUSED)
 
+    def place(self, row: int, loop: int) -> tuple[IPv4Address | IPv6Address, int]:
+        """The forged address and port of a user in one of its loops."""
+        hi, lo, port = _place(self._cores, row, loop)
+        value = int(hi) << 64 | int(lo)
+        return (IPv4Address(value & MASK) if value >> 32 == 0xFFFF else IPv6Address(value)), int(port)
+
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""
         core = self._core
         ahead = int(_next_tick(self._cores, most_ns // 1000 >> TICK_SHIFT))
         deadline_us = (int(core["tick"]) + ahead) << TICK_SHIFT
-        started = int(core["started"])
-        if started < core["user_count"]:
-            deadline_us = min(deadline_us, int(core["start"]) + int(started * 1e6 / core["rate"]))
+        if core["draining"]:
+            if core["drained"] < core["started"]:
+                return 0
+        else:
+            deadline_us = min(deadline_us, int(core["next_start"]), int(core["until"]))
         return min(max(deadline_us * 1000 - (now_ns - self._epoch_ns), 0), most_ns)
 
 
 def _set_up(core: Any, plan: Plan, epoch_ns: int) -> None:
     """The run's settings as the kernels read them."""
-    core["rate"] = plan.rate
+    core["spacing"], core["stretch_count"] = plan.arrivals.spacing, len(plan.arrivals.ramp)
+    core["recorded_count"], core["period"] = len(plan.arrivals.starts_us), plan.arrivals.period_us
+    core["arrival_seed"] = plan.seed & 0x7FFFFFFF
+    core["loops"] = plan.loops or NEVER
+    core["until"] = NEVER if plan.duration_s is None else int(plan.duration_s * 1e6)
     core["timeout"] = int(plan.timeout_s * 1e6)
     core["mtu"] = plan.mtu
     core["headers"] = 40 if plan.ip_version == 4 else 60

@@ -9,9 +9,10 @@ from typing import Any
 
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, entry_at, note, session_of
+from gryphon.sender.replay.examples import MISMATCHED, keep_example
 from gryphon.sender.replay.measures import Counter, Histogram
 from gryphon.sender.replay.output import all_sent, released, reset, send
-from gryphon.sender.replay.rows import COMPLETED, FAILED, RUNNING, Mark, Phase
+from gryphon.sender.replay.rows import COMPLETED, CUT, FAILED, OUTCOME, RUNNING, Before, Mark, Phase
 from gryphon.sender.replay.script import End
 from gryphon.sender.replay.sequence import MASK, after, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
@@ -39,25 +40,53 @@ def set_action(user: Any, now: int, at: int) -> None:
 
 @inner
 def complete(core: Core, user: Any) -> None:
-    """Every message has been sent and answered: whatever ends the connection now, the user has completed."""
-    if user.outcome == RUNNING:
-        user.outcome = COMPLETED
+    """Every message has been sent and answered: whatever ends the connection now, the session has completed."""
+    if not is_running(user):
+        return
+    user.outcome |= COMPLETED
+    count(core, Counter.SESSIONS_COMPLETED, 1)
+    if not user.outcome & (Before.COMPLETED | Before.FAILED):
+        user.outcome |= Before.COMPLETED
         count(core, Counter.COMPLETED, 1)
-        count(core, Counter.SESSIONS_COMPLETED, 1)
 
 
 @inner
-def fail(core: Core, user: Any, reason: int) -> None:
-    """The user has failed, by the counter of its reason."""
-    if user.outcome == RUNNING:
-        user.outcome = FAILED + reason - Counter.FAILED_REFUSED
+def is_running(user: Any) -> bool:
+    """Whether nothing has decided what becomes of the user's session."""
+    return bool(user.outcome & OUTCOME == RUNNING)
+
+
+@inner
+def fail(core: Core, row: int, user: Any, now: int, reason: int) -> None:
+    """The session has failed, by the counter of its reason; the user with its first one."""
+    if not is_running(user):
+        return
+    place = reason - Counter.FAILED_REFUSED
+    user.outcome |= FAILED + place
+    count(core, Counter.SESSIONS_REFUSED + place, 1)
+    keep_example(core, place, row, user, now, 0, 0)
+    if not user.outcome & Before.FAILED:
         count(core, reason, 1)
+        if user.outcome & Before.COMPLETED:
+            count(core, Counter.COMPLETED, -1)
+        user.outcome = (user.outcome | Before.FAILED) & ~Before.COMPLETED & 0xFF
 
 
 @inner
-def time_out(core: Core, user: Any) -> None:
+def time_out(core: Core, row: int, user: Any, now: int) -> None:
     """Nothing came in time: the server's silence, unless this host would not even send."""
-    fail(core, user, Counter.FAILED_SEND_ERROR if user.marks & Mark.REFUSED else Counter.FAILED_TIMEOUT)
+    fail(core, row, user, now, Counter.FAILED_SEND_ERROR if user.marks & Mark.REFUSED else Counter.FAILED_TIMEOUT)
+
+
+@inner
+def cut(core: Core, row: int, user: Any, now: int) -> None:
+    """The run's time is over and nothing is awaited: close as if the session ended here."""
+    if entry_at(core.entries, user.message).last and all_sent(core, row, user):
+        complete(core, user)
+    elif is_running(user):
+        user.outcome |= CUT
+        count(core, Counter.SESSIONS_CUT, 1)
+    close(core, row, user, now)
 
 
 @inner
@@ -127,7 +156,9 @@ def _hold(core: Core, row: int, user: Any, now: int, until: int) -> None:
 def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """Nobody waits for an answer: the next entry is due its gap after ``base``."""
     entry, end = entry_at(core.entries, user.message), session_of(core, row).end
-    if entry.last and end == End.HELD:
+    if core.draining:
+        cut(core, row, user, now)
+    elif entry.last and end == End.HELD:
         _hold(core, row, user, now, base + entry.patience)
     elif entry.last and (end == End.SERVER_FIN or end == End.SERVER_RST):
         _await_close(user, now, base + entry.patience)
@@ -146,6 +177,7 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
         note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
         if user.answer != entry.expect:
             count(core, Counter.MISMATCHED, 1)
+            keep_example(core, MISMATCHED, row, user, now, entry.expect, user.answer)
     if entry.last:
         complete(core, user)
     schedule(core, row, user, now, at)
@@ -155,7 +187,7 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
     entry = entry_at(core.entries, user.message)
-    if entry.expect == 0:
+    if entry.expect == 0 or entry.blind:
         schedule(core, row, user, now, base)
         return
     user.phase = Phase.ANSWER
@@ -252,22 +284,34 @@ def _settle_time(user: Any, entry: Any) -> int:
 
 
 @inner
+def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers: bool, pushed: bool) -> None:
+    """Bytes that the script does not wait for: what a run with ``push`` would have waited for is timed all the same."""
+    if not answers:
+        if pushed:
+            count(core, Counter.PUSHED, 1)
+    elif user.answer >= entry.expect and user.message != session_of(core, row).first:
+        count(core, Counter.MESSAGES_ANSWERED, 1)
+        note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
+        note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
+
+
+@inner
 def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, length: int, pushed: bool) -> None:
     """Bytes of the server arrived in order at ``at``.
 
     ``fresh`` is how many are new, ``length`` the last segment's payload; ``pushed``: that segment carried PSH.
     """
-    user.answer = min(int64(user.answer) + fresh, 0xFFFFFFFF)
-    if not _is_waiting(user):
-        if pushed:
-            count(core, Counter.PUSHED, 1)
-        return
+    before = int64(user.answer)
+    user.answer = min(before + fresh, 0xFFFFFFFF)
     entry = entry_at(core.entries, user.message)
-    if not user.marks & Mark.FIRST_BYTE and released(core, row, user) > 0:
+    awaited = _is_waiting(user) or (entry.blind and before < int64(entry.expect))
+    if awaited and not user.marks & Mark.FIRST_BYTE and released(core, row, user) > 0:
         user.marks |= Mark.FIRST_BYTE
         note(core, Histogram.FIRST_BYTE_INTENDED, after(at, user.intended))
         note(core, Histogram.FIRST_BYTE_SERVICE, after(at, user.sent_at))
-    if user.answer >= entry.expect and pushed:
+    if not _is_waiting(user):
+        _on_unawaited(core, row, user, entry, at, awaited, pushed)
+    elif user.answer >= entry.expect and pushed:
         answered(core, row, user, now, at)
         advance(core, row, user, now)
     else:
@@ -284,17 +328,17 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
         answered(core, row, user, now, at)
     elif not waiting and entry.last and all_sent(core, row, user):
         complete(core, user)
-    fail(core, user, Counter.FAILED_EARLY_CLOSE)
+    fail(core, row, user, now, Counter.FAILED_EARLY_CLOSE)
     if user.state == State.CLOSE_WAIT:
         close(core, row, user, now)
 
 
 @inner
-def on_peer_reset(core: Core, row: int, user: Any) -> None:
+def on_peer_reset(core: Core, row: int, user: Any, now: int) -> None:
     """The server has reset: the recorded end when nothing else was to come, else a failure."""
     if user.phase == Phase.PEER_CLOSE and all_sent(core, row, user):
         complete(core, user)
-    fail(core, user, Counter.FAILED_RESET)
+    fail(core, row, user, now, Counter.FAILED_RESET)
     end_connection(core, user)
 
 
@@ -316,6 +360,6 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
         if _is_over(user, now):
             _finish(core, row, user, now)
     else:
-        time_out(core, user)  # a completed user stays completed
+        time_out(core, row, user, now)  # a completed user stays completed
         reset(core, row, user, now)
         end_connection(core, user)

@@ -25,6 +25,7 @@ from gryphon.sender.replay.exchange import (
     HOP_BITS,
     advance,
     await_next,
+    cut,
     end_connection,
     fail,
     finish_unsent,
@@ -50,6 +51,7 @@ from gryphon.sender.replay.output import (
     TIMESTAMP_BYTES,
     acknowledge,
     emit,
+    emit_reset_to,
     emit_syn,
     initial_seq,
     released,
@@ -58,7 +60,7 @@ from gryphon.sender.replay.output import (
     send,
     send_again,
 )
-from gryphon.sender.replay.rows import RUNNING, UNSCALED, Mark, Phase
+from gryphon.sender.replay.rows import FAILED, OUTCOME, UNSCALED, Before, Mark, Phase
 from gryphon.sender.replay.sequence import MASK, after, instant, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
@@ -81,14 +83,34 @@ DEFAULT_MSS = 536
 MINIMUM_MSS = 88
 """Linux refuses to go below (tcp_min_snd_mss, with room for options)."""
 
+AFTER_FAILURE_US = 1_000_000
+"""A looping user stays away so long after a failed session: a server that is down is not to be flooded."""
+
 SETTLED_SEGMENT = 1460
 """A payload longer than this, or than our MTU allows, is more than one segment: acknowledged at once."""
+
+
+@inner
+def _begin_anew(user: Any) -> None:
+    """Forget the session before, if there was one; the row's place in the wheel stays."""
+    user.outcome &= ~OUTCOME & 0xFF
+    user.marks = 0
+    user.peer_scale = 0
+    user.retries = 0
+    user.duplicates = 0
+    user.srtt = 0
+    user.rttvar = 0
+    user.rcv_nxt = 0
+    user.answer = 0
+    user.hole_start[0] = user.hole_end[0]
+    user.hole_start[1] = user.hole_end[1]
 
 
 @inner
 def start(core: Core, row: int, now: int, intended: int) -> None:
     """The user's scheduled start has come: send its SYN."""
     user = user_at(core.users, row)
+    _begin_anew(user)
     seq = initial_seq(core, row, user)
     user.message = session_of(core, row).first
     user.snd_una = seq
@@ -102,7 +124,6 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     emit_syn(core, row, user, now)
     user.rto_at = instant(now, rto(user))
     move(user, Event.OPEN)
-    count(core, Counter.STARTED, 1)
     count(core, Counter.SESSIONS_STARTED, 1)
     count(core, Counter.ACTIVE, 1)
     count(core, Counter.PEAK_ACTIVE, max(counted(core, Counter.ACTIVE) - counted(core, Counter.PEAK_ACTIVE), 0))
@@ -145,7 +166,10 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     user.rcv_nxt = plus(record.seq, 1)
     user.snd_una = record.ack
     move(user, Event.HANDSHAKE)
-    count(core, Counter.CONNECTED, 1)
+    count(core, Counter.SESSIONS_CONNECTED, 1)
+    if not user.outcome & Before.CONNECTED:
+        user.outcome |= Before.CONNECTED
+        count(core, Counter.CONNECTED, 1)
     note(core, Histogram.CONNECT_INTENDED, after(at, user.intended))
     note(core, Histogram.CONNECT_SERVICE, after(at, user.sent_at))
     acknowledge(core, row, user, now)
@@ -162,7 +186,7 @@ def _in_syn_sent(core: Core, row: int, user: Any, record: Any, now: int, at: int
             emit(core, row, user, now, RST, record.ack, 0, 0)
     elif record["flags"] & RST:
         if ours:
-            fail(core, user, Counter.FAILED_REFUSED)
+            fail(core, row, user, now, Counter.FAILED_REFUSED)
             end_connection(core, user)
     elif record["flags"] & SYN and ours:
         _open(core, row, user, record, now, at)
@@ -322,7 +346,7 @@ def _on_reset(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     """RFC 5961, 3.2: exactly at RCV.NXT it ends the connection, elsewhere in the window it is challenged."""
     ahead = after(record.seq, user.rcv_nxt)
     if ahead == 0:
-        on_peer_reset(core, row, user)
+        on_peer_reset(core, row, user, now)
     elif 0 < ahead <= RECEIVE_WINDOW << 14:
         acknowledge(core, row, user, now)
 
@@ -382,8 +406,16 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any, now: int) -> None:
             user.snd_nxt = user.snd_una
             user.rto_at = instant(now, 0)  # resend at once, cut anew
     elif user.state == State.SYN_SENT and _is_unreachable(record):
-        fail(core, user, Counter.FAILED_UNREACHABLE)
+        fail(core, row, user, now, Counter.FAILED_UNREACHABLE)
         end_connection(core, user)
+
+
+@inner
+def on_stale(core: Core, row: int, record: Any, now: int) -> None:
+    """A segment to the address that the user had in an earlier loop: no such connection any more (3.10.7.1)."""
+    count(core, Counter.RESPONSES, 1)
+    if record.kind == Kind.TCP and record["flags"] & ACK and not record["flags"] & RST:
+        emit_reset_to(core, row, record)
 
 
 @inner
@@ -407,6 +439,7 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     elif not record["flags"] & RST and record["flags"] & ACK:
         emit(core, row, user, now, RST, record.ack, 0, 0)  # CLOSED answers with a reset (3.10.7.1)
     finish_unsent(core, row, user, now)
+    _come_back(core, row, user, now)
     arm(core, row, user, now, core.tick)
 
 
@@ -427,7 +460,7 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
     outstanding = user.snd_una != user.snd_max
     user.rto_at = 0
     if outstanding and user.retries >= limit:
-        time_out(core, user)
+        time_out(core, row, user, now)
         reset(core, row, user, now)
         end_connection(core, user)
         return
@@ -459,6 +492,9 @@ def on_timer(core: Core, row: int, now: int) -> None:
         if user.hops > 0:
             user.hops -= 1
             user.act_at = plus(user.act_at, 1 << HOP_BITS)
+        elif user.phase == Phase.AWAY:
+            core.away -= 1
+            start(core, row, now, now - after(now, user.act_at))
         else:
             on_silence(core, row, user, now)
     if user.marks & Mark.HELD:
@@ -467,6 +503,7 @@ def on_timer(core: Core, row: int, now: int) -> None:
     if user.marks & Mark.ACK_DUE and _ticks_to_ack(user, now) <= 0:
         acknowledge(core, row, user, now)
     finish_unsent(core, row, user, now)
+    _come_back(core, row, user, now)
     arm(core, row, user, now, core.tick + 1)
 
 
@@ -497,12 +534,39 @@ def arm(core: Core, row: int, user: Any, now: int, soonest: int) -> None:
 
 
 @inner
+def _come_back(core: Core, row: int, user: Any, now: int) -> None:
+    """The user's session is over: its next one begins at once, after a failure a while later, or there is none."""
+    if user.phase != Phase.ENDED or core.draining or int64(user.loop) + 1 >= core.loops:
+        return
+    failed = user.outcome & OUTCOME >= FAILED
+    user.loop += 1
+    if failed:
+        core.away += 1
+        user.phase = Phase.AWAY
+        set_action(user, now, now + AFTER_FAILURE_US)
+    else:
+        start(core, row, now, now)
+
+
+@inner
+def drain(core: Core, row: int, now: int) -> None:
+    """The run's time is over: nobody comes back, and who waits for nothing closes."""
+    user = user_at(core.users, row)
+    if user.phase == Phase.AWAY:
+        core.away -= 1
+        user.phase = Phase.ENDED
+        user.act_at = 0
+    elif is_open(user) and (user.phase == Phase.DUE or user.phase == Phase.PEER_CLOSE):
+        cut(core, row, user, now)
+        arm(core, row, user, now, core.tick)
+
+
+@inner
 def abort(core: Core, row: int, now: int) -> None:
     """The run ends early: reset the user's connection, if it has one."""
     user = user_at(core.users, row)
     if not is_open(user):
         return
-    if user.outcome == RUNNING:
-        fail(core, user, Counter.FAILED_ABORTED)
+    fail(core, row, user, now, Counter.FAILED_ABORTED)
     reset(core, row, user, now)
     end_connection(core, user)

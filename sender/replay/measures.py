@@ -24,10 +24,10 @@ class Counter(enum.IntEnum):
     """Index of each counter of the engine."""
 
     STARTED = 0  # users that sent their first SYN (each user once)
-    CONNECTED = 1  # sessions whose handshake completed
-    COMPLETED = 2  # users whose every message was sent and answered
+    CONNECTED = 1  # users that have connected (each user once)
+    COMPLETED = 2  # users that have completed a session and failed in none
     SESSIONS_STARTED = 3  # loops counted
-    SESSIONS_COMPLETED = 4
+    SESSIONS_COMPLETED = 4  # every message was sent and answered
     ACTIVE = 5  # sessions between their SYN and their end, now
     PEAK_ACTIVE = 6
     PACKETS_SENT = 7
@@ -40,18 +40,33 @@ class Counter(enum.IntEnum):
     MESSAGES_ANSWERED = 14
     PUSHED = 15  # server bursts that nobody waited for
     MISMATCHED = 16  # answers of another size than recorded
-    FAILED_REFUSED = 17
-    FAILED_UNREACHABLE = 18
-    FAILED_RESET = 19
-    FAILED_EARLY_CLOSE = 20
-    FAILED_TIMEOUT = 21
-    FAILED_PMTU = 22
-    FAILED_SEND_ERROR = 23
-    FAILED_ABORTED = 24
+    SESSIONS_CONNECTED = 17  # whose handshake completed
+    SESSIONS_CUT = 18  # ended in the middle when the run's time was over
+    FAILED_REFUSED = 19  # users, by the reason of their first failure
+    FAILED_UNREACHABLE = 20
+    FAILED_RESET = 21
+    FAILED_EARLY_CLOSE = 22
+    FAILED_TIMEOUT = 23
+    FAILED_PMTU = 24
+    FAILED_SEND_ERROR = 25
+    FAILED_ABORTED = 26
+    SESSIONS_REFUSED = 27  # sessions, by reason, in the same order
+    SESSIONS_UNREACHABLE = 28
+    SESSIONS_RESET = 29
+    SESSIONS_EARLY_CLOSE = 30
+    SESSIONS_TIMEOUT = 31
+    SESSIONS_PMTU = 32
+    SESSIONS_SEND_ERROR = 33
+    SESSIONS_ABORTED = 34
 
 
-FAILURES = {counter.name.removeprefix("FAILED_").lower(): counter for counter in Counter if counter >= 17}
-"""Failure reason, as the result file spells it, to its counter."""
+FAILURES = {
+    counter.name.removeprefix("FAILED_").lower(): counter for counter in Counter if counter.name.startswith("FAILED_")
+}
+"""Failure reason, as the result file spells it, to its counter of users."""
+
+SESSION_FAILURES = {reason: Counter[f"SESSIONS_{reason.upper()}"] for reason in FAILURES}
+"""Failure reason to its counter of sessions."""
 
 
 class Histogram(enum.IntEnum):

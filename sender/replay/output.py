@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gryphon.sender.compiled import inner, int64
-from gryphon.sender.replay.addresses import locate
+from gryphon.sender.replay.addresses import locate, turns
 from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.rows import UNSCALED, Mark
@@ -43,11 +43,14 @@ def room(core: Core) -> int:
 
 @inner
 def initial_seq(core: Core, row: int, user: Any) -> int:
-    """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528), higher every loop."""
+    """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528).
+
+    Whenever a looping user has the same address and port again, it is higher, as if the clock had gone on.
+    """
     _, lo, port = locate(core, row, user.loop)
     session = session_of(core, row)
     hashed = scramble(int64(lo & np.uint64(MASK)) ^ (port << 16))
-    return int64((core.isn_clock + hashed + user.loop * (session.length + (1 << 20))) & MASK)
+    return int64((core.isn_clock + hashed + turns(core, user.loop) * (session.length + (1 << 20))) & MASK)
 
 
 @inner
@@ -95,6 +98,24 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
         packet.tsval = (core.ts_clock + now // 1000) & MASK
         packet.tsecr = user.ts_recent
     user.marks &= ~Mark.ACK_DUE & 0xFF
+    count(core, Counter.PACKETS_SENT, 1)
+
+
+@inner
+def emit_reset_to(core: Core, row: int, record: Any) -> None:
+    """Describe the reset of a connection that is no more, from the address that the record went to."""
+    packet = packet_at(core.packets, core.packet_count)
+    core.packet_count += 1
+    packet.source_hi, packet.source_lo, packet.port = record.address_hi, record.address_lo, record.port
+    packet.payload = 0
+    packet.row = row
+    packet.seq = record.ack
+    packet.ack = 0
+    packet["flags"] = RST
+    packet.length = 0
+    packet.target = session_of(core, row).target
+    packet.window = 0
+    packet.options = 0
     count(core, Counter.PACKETS_SENT, 1)
 
 

@@ -15,7 +15,7 @@ USER = np.dtype(
         ("state", "u1"),  # transitions.State: the TCP state
         ("phase", "u1"),  # Phase: what the script waits for
         ("marks", "u1"),  # Mark bits
-        ("outcome", "u1"),  # RUNNING, COMPLETED or FAILED + a reason's place among the failures
+        ("outcome", "u1"),  # of the session: RUNNING, COMPLETED, CUT or FAILED + a reason's place; with Before bits
         ("peer_scale", "u1"),  # window scale of the server (RFC 7323), plus UNSCALED
         ("retries", "u1"),  # retransmissions of what is unacknowledged, in a row
         ("duplicates", "u1"),  # duplicate acknowledgements in a row
@@ -65,6 +65,7 @@ class Phase(enum.IntEnum):
     UNSENT = 6  # the windows, before it closes or holds: not everything has been sent; act_at is the time-out
     CLOSING = 7  # the connection's end after our FIN; act_at is the end of patience
     ENDED = 8  # nothing
+    AWAY = 9  # its next session, after a failed one; act_at is its start
 
 
 class Mark(enum.IntEnum):
@@ -85,7 +86,18 @@ UNSCALED = 0x80
 
 RUNNING = 0
 COMPLETED = 1
-FAILED = 2  # + index of the reason in measures.FAILURES
+CUT = 2  # the run's time was over in the middle of it
+FAILED = 3  # + index of the reason in measures.FAILURES
+OUTCOME = 0x1F
+"""The bits of ``outcome`` that speak of the present session."""
+
+
+class Before(enum.IntEnum):
+    """Bits of a user's ``outcome`` that speak of all its sessions so far."""
+
+    CONNECTED = 0x20
+    COMPLETED = 0x40
+    FAILED = 0x80
 
 
 def new_users(count: int) -> Users:

@@ -37,6 +37,7 @@ ENTRY = np.dtype(
         ("expect", "u4"),  # bytes of the answer to the previous message; 0: nobody waits
         ("fresh", "u1"),  # the count of answer bytes begins anew with this message
         ("last", "u1"),  # the end entry: not a message, but the close
+        ("blind", "u1"),  # it leaves on time alone: ``expect`` is counted and timed, never awaited
     ],
     align=True,
 )
@@ -46,6 +47,9 @@ PATIENCE_US = 5_000_000
 
 PUSH_PAUSE_NS = 1_000_000_000
 """Server bytes after a longer pause are a push (design, section 6)."""
+
+SETTLE_S = 0.2
+"""The shortest silence that ends an answer (``sender.capture.messages``), unless another is chosen."""
 
 LONGEST_STREAM = (1 << 31) - 1
 """Bytes that one user can send: half of the sequence numbers (RFC 9293 3.4)."""
@@ -96,7 +100,14 @@ class Script:
     payload: npt.NDArray[np.uint8]
 
 
-def compile_script(recording: Recorded, targets: dict[int, int], speed: float, hold_s: float | None = None) -> Script:
+def compile_script(
+    recording: Recorded,
+    targets: dict[int, int],
+    speed: float,
+    hold_s: float | None = None,
+    push: bool = False,
+    settle_s: float = SETTLE_S,
+) -> Script:
     """Turn a recording into a script.
 
     Args:
@@ -105,6 +116,8 @@ def compile_script(recording: Recorded, targets: dict[int, int], speed: float, h
         speed: gaps are divided by it; infinity sends every message as soon as it may go.
         hold_s: seconds for which every connection stays open after its last message was answered, whatever the
             recording did then; infinity: until the server closes. None: sessions end as recorded.
+        push: every message leaves at its recorded time, whatever the server does.
+        settle_s: silence that ends an answer of another size, unless the recorded one had longer pauses.
     """
     source = recording.sessions
     longest = int(source["length"].max(initial=0))
@@ -123,9 +136,26 @@ def compile_script(recording: Recorded, targets: dict[int, int], speed: float, h
     sessions["syn_scale"] = np.minimum(source["syn_window_scale"], 14)
     sessions["end"] = source["end"]
     entries = _entries(recording, sessions, speed)
+    _settle(entries, settle_s)
+    if push:
+        _push(recording.messages, entries, speed)
     if hold_s is not None:
         _hold(sessions, entries, hold_s)
     return Script(sessions.view(np.recarray), entries.view(np.recarray), np.ascontiguousarray(recording.payload))
+
+
+def _settle(entries: npt.NDArray[Any], settle_s: float) -> None:
+    """Let the chosen time take the place of the reader's own, which is the least of all."""
+    least, chosen = int(1e6 * SETTLE_S), int(1e6 * settle_s)
+    entries["settle"] = np.where(entries["settle"] <= least, chosen, np.maximum(entries["settle"], chosen))
+
+
+def _push(source: npt.NDArray[Any], entries: npt.NDArray[Any], speed: float) -> None:
+    """Let every entry follow the one before by recorded time alone, the recorded answer's included."""
+    between = (source["gap_ns"] + source["answer_ns"]) / (1000.0 * speed)
+    entries["gap"] = np.minimum(between, LONGEST_US).astype(np.int64)
+    entries["duration"] = 0
+    entries["blind"] = entries["expect"] > 0
 
 
 def _hold(sessions: npt.NDArray[Any], entries: npt.NDArray[Any], hold_s: float) -> None:

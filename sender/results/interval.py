@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gryphon.sender.replay.measures import FAILURES, Counter, Counters, Histogram, Histograms
+from gryphon.sender.replay.measures import SESSION_FAILURES, Counter, Counters, Histogram, Histograms
 from gryphon.sender.results.histogram import Counts
 
 
@@ -22,13 +22,13 @@ class Interval:
     lateness: Counts
 
     def failed(self) -> int:
-        """Users that failed within it."""
+        """Sessions that failed within it."""
         return failures(self.delta)
 
 
 def failures(counters: Counters) -> int:
-    """Failed users of every reason."""
-    return int(sum(counters[counter] for counter in FAILURES.values()))
+    """Failed sessions of every reason."""
+    return int(sum(counters[counter] for counter in SESSION_FAILURES.values()))
 
 
 class Meter:

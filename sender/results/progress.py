@@ -65,7 +65,7 @@ def parts(interval: Interval) -> list[str]:
         f"{short(packets)} pkt/s",
         f"p50 {p50} p99 {p99} ms",
         f"late {late} ms",
-        f"connected {short(totals[Counter.CONNECTED])}",
+        f"connected {short(totals[Counter.SESSIONS_CONNECTED])}",
     ]
 
 

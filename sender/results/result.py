@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.replay.measures import FAILURES, Counter, Counters, Histogram, Histograms
+from gryphon.sender.replay.measures import FAILURES, SESSION_FAILURES, Counter, Counters, Histogram, Histograms
 from gryphon.sender.results.histogram import describe, maximum, percentile
 from gryphon.sender.results.thresholds import Threshold, evaluate
 from gryphon.sender.results.verdict import Ending, exit_status, verdict
@@ -42,6 +42,7 @@ class RunFacts:
     max_rss_bytes: int = 0
     intercept_cpu_s: float | None = None
     http_status: Mapping[int, int] = field(default_factory=dict)
+    examples: Sequence[Mapping[str, Any]] = ()
     series: Sequence[Mapping[str, Any]] = ()
 
 
@@ -83,10 +84,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "verdict": "",
         "thresholds": [],
         "sessions": {"recorded": facts.recorded, "replayable": facts.replayable, "rejected": dict(facts.rejected)},
-        "sessions_run": {
-            "started": count[Counter.SESSIONS_STARTED],
-            "completed": count[Counter.SESSIONS_COMPLETED],
-        },
+        "sessions_run": _sessions_run(count),
         "users": _users(facts.users, count),
         **_traffic(facts.ring_lost, count),
         "http_status": {str(code): number for code, number in sorted(facts.http_status.items())},
@@ -99,11 +97,24 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
             "max_rss_bytes": facts.max_rss_bytes,
             "intercept_cpu_s": facts.intercept_cpu_s,
         },
+        "examples": [dict(row) for row in facts.examples],
         "series": [dict(row) for row in facts.series],
     }
     document["thresholds"] = evaluate(thresholds, document)
-    document["verdict"] = verdict(facts.ending, count[Counter.COMPLETED], document["thresholds"])
+    well = count[Counter.COMPLETED] + count[Counter.SESSIONS_CUT]
+    document["verdict"] = verdict(facts.ending, well, document["thresholds"])
     return Result(document)
+
+
+def _sessions_run(count: Mapping[Counter, int]) -> dict[str, Any]:
+    """What became of the sessions, every loop counted."""
+    return {
+        "started": count[Counter.SESSIONS_STARTED],
+        "connected": count[Counter.SESSIONS_CONNECTED],
+        "completed": count[Counter.SESSIONS_COMPLETED],
+        "cut": count[Counter.SESSIONS_CUT],
+        "failed": {reason: count[counter] for reason, counter in SESSION_FAILURES.items()},
+    }
 
 
 def _users(requested: int, count: Mapping[Counter, int]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gryphon.sender.results.interval import Interval, failures
 
 _SUMS = {
     "started": Counter.SESSIONS_STARTED,
-    "connected": Counter.CONNECTED,
+    "connected": Counter.SESSIONS_CONNECTED,
     "completed": Counter.SESSIONS_COMPLETED,
     "packets_sent": Counter.PACKETS_SENT,
     "retransmitted": Counter.RETRANSMITTED,

@@ -15,7 +15,16 @@ _COLUMNS = ("p50", "p90", "p99", "max")
 
 def summarize(document: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
     """The text for a result (the object of ``Result.document``); ``notes`` are lines of what else is worth saying."""
-    lines = [*_head(document), "", *_counts(document), "", *_latencies(document), "", *_thresholds(document)]
+    lines = [
+        *_head(document),
+        "",
+        *_counts(document),
+        *_examples(document),
+        "",
+        *_latencies(document),
+        "",
+        *_thresholds(document),
+    ]
     for note in notes:
         lines.append(f"note        {note}")
     return "\n".join([*lines, "", sentence(document), ""])
@@ -39,9 +48,7 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _grid("users", cells)
     if failed:
         yield " " * _LABEL + "failed by " + ", ".join(f"{reason} {number(count)}" for reason, count in failed.items())
-    run = document["sessions_run"]
-    if run["started"] != users["started"]:
-        yield from _grid("sessions", {name: number(run[name]) for name in ("started", "completed")})
+    yield from _sessions(document["sessions_run"], users["started"])
     cells = {"sent": number(packets["sent"]), "resent": number(packets["retransmitted"])}
     cells |= {"responses": number(packets["responses"])}
     if packets["ring_lost"]:
@@ -52,6 +59,31 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _grid("bytes", {name: size(document["bytes"][name]) for name in ("sent", "received")})
     if document["http_status"]:
         yield from _grid("http", {code: number(count) for code, count in document["http_status"].items()})
+
+
+def _sessions(run: Mapping[str, Any], users: int) -> Iterator[str]:
+    """The sessions, where they are not the users over again: those who loop, and those who were cut short."""
+    failed = sum(run["failed"].values())
+    if run["started"] != users or run["cut"]:
+        cells = {name: number(run[name]) for name in ("started", "connected", "completed")}
+        cells |= {"failed": number(failed)} | ({"cut by the end": number(run["cut"])} if run["cut"] else {})
+        yield from _grid("sessions", cells)
+
+
+def _examples(document: Mapping[str, Any]) -> Iterator[str]:
+    """The first of each kind of trouble, so that it can be found in the server's log."""
+    seen = set()
+    for row in document["examples"]:
+        if row["kind"] in seen:
+            continue
+        seen.add(row["kind"])
+        host = f"[{row['address']}]" if ":" in row["address"] else row["address"]
+        where = f"message {row['message']}" if row["message"] else "before its first message"
+        sizes = f", {row['bytes']:,} bytes instead of {row['recorded_bytes']:,}" if "bytes" in row else ""
+        yield (
+            f"{'' if len(seen) > 1 else 'examples':<12}{row['kind']}: {host}:{row['port']} at {row['time_s']:,.3f} s, "
+            f"session {row['session']}, {where}{sizes}"
+        )
 
 
 def _grid(label: str, cells: Mapping[str, str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gryphon.controller.record import RECORD, Option
 from gryphon.sender.replay.addresses import BLOCK
+from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.script import Script, compile_script
 
@@ -65,6 +66,7 @@ def make_script(
     options: int = ALL_OPTIONS,
     sessions: int = 1,
     hold_s: float | None = None,
+    push: bool = False,
 ) -> Script:
     """A script of identical sessions."""
     session = np.zeros(sessions, SESSION_COLUMNS)
@@ -85,7 +87,7 @@ def make_script(
                 0,
             )
     recording = SimpleNamespace(sessions=session, messages=rows, payload=np.arange(size, dtype=np.uint8))
-    return compile_script(recording, {80: 0}, speed, hold_s)
+    return compile_script(recording, {80: 0}, speed, hold_s, push)
 
 
 def make_engine(
@@ -94,8 +96,8 @@ def make_engine(
     """An engine whose users come from 10.17.15.1 to .254."""
     blocks = np.zeros(1, BLOCK)
     blocks[0] = (0, 0xFFFF_0A11_0F01, 254, 0)
-    plan = {"services": [0], "generation": GENERATION, **plan}
-    return Engine(script, Plan(users=users, rate=rate, blocks=blocks, **plan), epoch_ns, batch)
+    plan = {"blocks": blocks, "services": [0], "generation": GENERATION, "arrivals": Arrivals(((0.0, rate),)), **plan}
+    return Engine(script, Plan(users=users, **plan), epoch_ns, batch)
 
 
 @dataclass

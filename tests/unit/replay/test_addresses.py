@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gryphon.sender.ranges import parse_pool
-from gryphon.sender.replay.addresses import BLOCK, FIRST_PORT, PORTS, locate, plan, row_of
+from gryphon.sender.replay.addresses import BLOCK, FIRST_PORT, PORTS, locate, plan, row_of, slot_of
 from gryphon.sender.replay.core import CORE
 
 
@@ -22,7 +22,8 @@ def _locate(cores: Any, row: int, loop: int) -> Any:
 
 @numba.njit  # type: ignore[misc]
 def _row_of(cores: Any, hi: Any, lo: Any, port: int) -> int:
-    return row_of(cores[0], hi, lo, port)
+    slot = slot_of(cores[0], hi, lo, port)
+    return row_of(cores[0], slot) if slot >= 0 else -1
 
 
 class Addresses:

@@ -40,7 +40,7 @@ class Transcript:
     Args:
         messages: what the user's session says.
         server_isn, client_isn: initial sequence numbers, where a test needs particular ones.
-        end, last_expect, last_gap_ms, speed, options, hold_s: of the script, see ``peer.make_script``.
+        end, last_expect, last_gap_ms, speed, options, hold_s, push: of the script, see ``peer.make_script``.
         batch: descriptors of a step.
         plan: of the engine, see ``engine.Plan``.
     """
@@ -58,6 +58,7 @@ class Transcript:
         speed: float = 1.0,
         options: int = ALL_OPTIONS,
         hold_s: float | None = None,
+        push: bool = False,
         batch: int = 8192,
         **plan: Any,
     ) -> None:
@@ -69,6 +70,7 @@ class Transcript:
             speed=speed,
             options=options,
             hold_s=hold_s,
+            push=push,
         )
         self.epoch_ns = 0
         if client_isn is not None:
@@ -184,6 +186,11 @@ class Transcript:
         number = len(self.seen)
         self.seen.clear()
         return number
+
+    def follow(self) -> None:
+        """The user has come back: from here on everything is about the connection of the latest SYN."""
+        _, syn = next((ms, packet) for ms, packet in reversed(self.seen) if int(packet["flags"]) == bits("S"))
+        self.client_isn, self._user = int(syn["seq"]), syn.copy()
 
     # -- shortcuts -----------------------------------------------------------------------------------------------------
 

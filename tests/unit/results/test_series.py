@@ -26,7 +26,7 @@ class Run:
             self.latencies.append(1000 * time)
             self.counters[Counter.SESSIONS_STARTED] += 1
             self.counters[Counter.MESSAGES_ANSWERED] += 2
-            self.counters[Counter.FAILED_RESET] += 1
+            self.counters[Counter.SESSIONS_RESET] += 1
             self.counters[Counter.ACTIVE] = time
             record_value(self.histograms[Histogram.RESPONSE_INTENDED], 1000 * time)
             record_value(self.histograms[Histogram.LATENESS], time)

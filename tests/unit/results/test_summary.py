@@ -75,8 +75,26 @@ def test_failures_are_named_by_reason() -> None:
 
 
 def test_loops_show_the_sessions_beside_the_users() -> None:
-    looped = text(counters=counters(sessions_started=5000, sessions_completed=4990))
-    assert "sessions started 5,000 completed 4,990" in [words(line) for line in looped.splitlines()]
+    looped = text(counters=counters(sessions_started=5000, sessions_completed=4990, sessions_reset=7, sessions_cut=3))
+    shown = [words(line) for line in looped.splitlines()]
+    assert "sessions started 5,000 connected 1,000 completed 4,990" in shown
+    assert "failed 7 cut by the end 3" in shown
+
+
+def test_the_first_example_of_each_kind_of_trouble_is_shown() -> None:
+    row = {"address": "10.17.15.3", "port": 32768, "user": 2, "loop": 0, "session": 5, "message": 2, "time_s": 1.5}
+    six = {**row, "address": "fd00::3", "message": 0}
+    examples = [
+        {**row, "kind": "reset"},
+        {**row, "kind": "reset", "port": 32769},
+        {**six, "kind": "timeout"},
+        {**row, "kind": "mismatched", "recorded_bytes": 1000, "bytes": 20},
+    ]
+    shown = [words(line) for line in text(examples=examples).splitlines()]
+    assert "examples reset: 10.17.15.3:32768 at 1.500 s, session 5, message 2" in shown
+    assert "timeout: [fd00::3]:32768 at 1.500 s, session 5, before its first message" in shown
+    assert "mismatched: 10.17.15.3:32768 at 1.500 s, session 5, message 2, 20 bytes instead of 1,000" in shown
+    assert not any(":32769" in line for line in shown)
 
 
 def test_records_lost_are_shown_when_there_are_any() -> None:

@@ -99,8 +99,8 @@ def test_an_operator_compares_as_it_reads(operator: str, below: bool, equal: boo
     assert broken == [below, equal, above]
 
 
-def test_failed_is_a_share_of_the_started_users() -> None:
-    made = counters(started=400, failed_refused=3, failed_reset=5)
+def test_failed_is_a_share_of_the_started_sessions() -> None:
+    made = counters(sessions_started=400, failed_refused=3, failed_reset=5)
     assert judge("failed>1%", counters=made) == {"text": "failed>1%", "value": 0.02, "broken": True}
 
 
