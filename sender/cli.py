@@ -85,6 +85,10 @@ def send(
     allow_encrypted: Annotated[
         bool, typer.Option("--allow-encrypted", help="Replay TLS, SSH and salted logins, too, byte for byte.")
     ] = False,
+    rules: Annotated[str | None, typer.Option("--rules", help="TOML file of per-user fields.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="A per-user field: 'PORT[/MESSAGE]:REGEX=VALUE'.")
+    ] = None,
     mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
     seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
     mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
@@ -126,6 +130,8 @@ def send(
         hold_s=parse_hold(hold),
         strict=strict,
         allow_encrypted=allow_encrypted,
+        rules=rules,
+        fields=tuple(field or ()),
         mode=mode,
         seed=seed,
         mtu=mtu,

@@ -52,6 +52,8 @@ class SendOptions:
     hold_s: float | None  # infinity: until the server closes; None: sessions end as recorded
     strict: bool  # no session of the services may be rejected
     allow_encrypted: bool
+    rules: str | None  # a TOML file of per-user fields
+    fields: tuple[str, ...]  # short ones
     mode: int
     seed: int
     mtu: int

@@ -26,14 +26,18 @@ from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
 from gryphon.sender.ranges import Pool, check_pool, parse_pool
 from gryphon.sender.replay.arrivals import Arrivals
-from gryphon.sender.replay.engine import Engine, Plan
+from gryphon.sender.replay.engine import BATCH, Engine, Plan
+from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.script import Script, compile_script
 from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.results.verdict import Ending
-from gryphon.sender.schedule import plan_arrivals
+from gryphon.sender.rules.apply import apply_rules
+from gryphon.sender.rules.parse import read_rules
+from gryphon.sender.rules.rule import UserRules
+from gryphon.sender.schedule import MOST_LOOPS, plan_arrivals
 from gryphon.sender.transfers import Transfers, parse_transfers
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.raw import RawTransmitter
@@ -90,6 +94,7 @@ def _prepare(options: SendOptions) -> Prepared:
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
     check_pool(pool, options.users, taken_addresses(transfers.services))
+    user_rules = read_rules(options.rules, options.fields)
     # before seconds of compiling: whether packets may be sent at all
     open_raw(transfers.version).close()
     check_readable(options.files)
@@ -102,10 +107,29 @@ def _prepare(options: SendOptions) -> Prepared:
     arrivals = plan_arrivals(
         options.arrivals, options.rate, options.ramp, options.users, recording.sessions["start_ns"], options.speed
     )
-    script = compile_script(recording, transfers.targets, options.speed, options.hold_s, options.push, options.settle_s)
+    script = _compile(options, transfers, recording, user_rules)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
     return Prepared(options, transfers, pool, recording, script, arrivals)
+
+
+def _compile(options: SendOptions, transfers: Transfers, recording: Recording, rules: UserRules) -> Script:
+    """The script, re-cut for per-user fields where there are rules for some."""
+    recut, fields = recording, None
+    if rules.fields:
+        scratch = scratch_bytes(BATCH, options.mtu)
+        recut, fields = apply_rules(
+            recording, rules, transfers.targets, options.users, scratch, options.loops or MOST_LOOPS
+        )
+    return compile_script(
+        recut,
+        transfers.targets,
+        options.speed,
+        options.hold_s,
+        push=options.push,
+        settle_s=options.settle_s,
+        fields=fields,
+    )
 
 
 def _check_writable(path: str | None) -> None:

@@ -16,6 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from gryphon.sender.compiled import inner
+from gryphon.sender.replay.fields import FIELD, SLOT
 from gryphon.sender.replay.measures import HISTOGRAM_BUCKETS, bucket_of
 from gryphon.sender.replay.packet import PACKET
 from gryphon.sender.replay.rows import USER
@@ -56,11 +57,18 @@ CORE = np.dtype(
         ("stretches", "i8"),  # STRETCH
         ("recorded_starts", "i8"),  # i8 per session: us from the first start
         ("examples", "i8"),  # examples.EXAMPLE
+        ("payload", "i8"),  # u1: the script's arena, its tail the scratch area
+        ("fields", "i8"),  # fields.FIELD
+        ("texts", "i8"),  # u1: values of CSV columns and alphabets
+        ("slots", "i8"),  # fields.SLOT
+        ("values", "i8"),  # u1: what answers gave, value_stride bytes for each user
         # how many there are
         ("user_count", "i8"),
         ("session_count", "i8"),
         ("block_count", "i8"),
         ("packet_room", "i8"),
+        ("value_stride", "i8"),
+        ("scratch", "i8"),  # where in the arena segments with fields are copied to
         # how slots become addresses and ports (addresses.py)
         ("addresses", "i8"),  # in the pool
         ("capacity", "i8"),  # slots: addresses x ports
@@ -94,6 +102,7 @@ CORE = np.dtype(
         ("drained", "i8"),  # rows that have been told so
         ("swept", "i8"),  # rows the abort has passed
         ("packet_count", "i8"),  # descriptors in the batch
+        ("scratch_used", "i8"),  # bytes of the scratch area that they point at
     ],
     align=True,
 )
@@ -140,6 +149,9 @@ head_at = _element(_values("u4"))
 stretch_at = _element(STRETCH)
 example_at = _element(EXAMPLE)
 number_at = _element(_values("i8"))
+field_at = _element(FIELD)
+slot_at = _element(SLOT)
+byte_at = _element(_values("u1"))
 _session_at = _element(SESSION)
 _service_at = _element(_values("u2"))
 

@@ -20,6 +20,7 @@ from gryphon.sender.replay.addresses import is_current, row_of, slot_of
 from gryphon.sender.replay.arrivals import NEVER, Arrivals, schedule_start
 from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of, user_at
 from gryphon.sender.replay.examples import new_examples
+from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
 from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
@@ -27,6 +28,9 @@ from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.sequence import MASK
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
+
+BATCH = 8192
+"""Packet descriptors that a step may fill, unless the engine is told otherwise."""
 
 STARTS_PER_STEP = 256
 """New sessions in one step: answers of those before are served in between."""
@@ -166,7 +170,7 @@ class Engine:
         batch: packet descriptors a step may fill.
     """
 
-    def __init__(self, script: Script, plan: Plan, epoch_ns: int, batch: int = 8192) -> None:
+    def __init__(self, script: Script, plan: Plan, epoch_ns: int, batch: int = BATCH) -> None:
         self._epoch_ns = epoch_ns
         self.consumed = 0
         self.counters: Counters = new_counters()
@@ -192,12 +196,14 @@ class Engine:
             "recorded_starts": plan.arrivals.starts_us,
             "examples": self.examples,
         }
+        self._columns |= _field_columns(script, plan, batch)
         self._cores = np.zeros(1, CORE).view(np.recarray)
         self._core = self._cores[0]
         addresses.plan(self._core, plan.blocks, plan.users, plan.mode, plan.seed)
         for name, column in self._columns.items():
             bind(self._core, name, column)
         self._core["session_count"], self._core["packet_room"] = len(script.sessions), batch
+        self._core["scratch"], self._core["value_stride"] = script.fields.scratch, script.fields.stride
         _set_up(self._core, plan, epoch_ns)
         _schedule_first(self._cores)
 
@@ -226,7 +232,7 @@ class Engine:
         A full batch leaves the rest of the records to the next call, which the caller makes with them at once.
         """
         now = (now_ns - self._epoch_ns) // 1000
-        self._core["packet_count"] = 0
+        self._core["packet_count"] = self._core["scratch_used"] = 0
         self.consumed = int(_take_records(self._cores, records.view(np.recarray), samples, now, self._epoch_ns))
         _serve_timers(self._cores, now)
         if now >= self._core["until"]:
@@ -238,7 +244,7 @@ class Engine:
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""
-        self._core["packet_count"] = 0
+        self._core["packet_count"] = self._core["scratch_used"] = 0
         done = _abort_users(self._cores, (now_ns - self._epoch_ns) // 1000)
         return self._packets[: self._core["packet_count"]], bool(done)
 
@@ -263,6 +269,20 @@ class Engine:
         else:
             deadline_us = min(deadline_us, int(core["next_start"]), int(core["until"]))
         return min(max(deadline_us * 1000 - (now_ns - self._epoch_ns), 0), most_ns)
+
+
+def _field_columns(script: Script, plan: Plan, batch: int) -> dict[str, npt.NDArray[Any]]:
+    """What the per-user fields need."""
+    fields = script.fields
+    if len(fields.rows) and len(script.payload) - fields.scratch < scratch_bytes(batch, plan.mtu):
+        raise ValueError("the script's scratch area is too small for a batch")
+    return {
+        "payload": script.payload,
+        "fields": fields.rows,
+        "texts": fields.texts,
+        "slots": fields.slots,
+        "values": np.zeros(plan.users * fields.stride, np.uint8),
+    }
 
 
 def _set_up(core: Any, plan: Plan, epoch_ns: int) -> None:

@@ -63,6 +63,7 @@ from gryphon.sender.replay.output import (
 from gryphon.sender.replay.rows import FAILED, OUTCOME, UNSCALED, Before, Mark, Phase
 from gryphon.sender.replay.sequence import MASK, after, instant, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
+from gryphon.sender.replay.values import forget_values
 from gryphon.sender.replay.wheel import TICK_SHIFT, link, tick_of
 
 SYN_RETRIES = 6
@@ -111,6 +112,8 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     """The user's scheduled start has come: send its SYN."""
     user = user_at(core.users, row)
     _begin_anew(user)
+    if core.value_stride > 0:
+        forget_values(core, row)
     seq = initial_seq(core, row, user)
     user.message = session_of(core, row).first
     user.snd_una = seq

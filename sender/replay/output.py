@@ -10,6 +10,7 @@ from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.addresses import locate, turns
 from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
 from gryphon.sender.replay.measures import Counter
+from gryphon.sender.replay.personalise import personalise
 from gryphon.sender.replay.rows import UNSCALED, Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
 
@@ -97,6 +98,8 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
         packet.options = OPTION_TIMESTAMP
         packet.tsval = (core.ts_clock + now // 1000) & MASK
         packet.tsecr = user.ts_recent
+    if length > 0 and session.fields > 0:
+        personalise(core, row, user, packet, session, offset)
     user.marks &= ~Mark.ACK_DUE & 0xFF
     count(core, Counter.PACKETS_SENT, 1)
 

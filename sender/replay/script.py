@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.replay.fields import Fields
 
 SESSION = np.dtype(
     [
@@ -23,6 +24,8 @@ SESSION = np.dtype(
         ("syn_options", "u1"),  # controller.record.Option bits that the user's SYN carries
         ("syn_scale", "u1"),
         ("end", "u1"),  # End: who closes first
+        ("first_field", "u4"),  # index of its first field (fields.FIELD)
+        ("fields", "u4"),
     ],
     align=True,
 )
@@ -93,11 +96,12 @@ class Columns:
 
 @dataclass(frozen=True)
 class Script:
-    """Columns: sessions (dtype SESSION), entries (dtype ENTRY), payload (bytes)."""
+    """Columns: sessions (dtype SESSION), entries (dtype ENTRY), payload (bytes), fields that each user has its own."""
 
     sessions: npt.NDArray[Any]
     entries: npt.NDArray[Any]
     payload: npt.NDArray[np.uint8]
+    fields: Fields = field(default_factory=Fields)
 
 
 def compile_script(
@@ -107,6 +111,7 @@ def compile_script(
     hold_s: float | None = None,
     push: bool = False,
     settle_s: float = SETTLE_S,
+    fields: Fields | None = None,
 ) -> Script:
     """Turn a recording into a script.
 
@@ -118,6 +123,7 @@ def compile_script(
             recording did then; infinity: until the server closes. None: sessions end as recorded.
         push: every message leaves at its recorded time, whatever the server does.
         settle_s: silence that ends an answer of another size, unless the recorded one had longer pauses.
+        fields: bytes that each user has its own of, from ``rules.apply``, which re-cut the recording for them.
     """
     source = recording.sessions
     longest = int(source["length"].max(initial=0))
@@ -141,7 +147,14 @@ def compile_script(
         _push(recording.messages, entries, speed)
     if hold_s is not None:
         _hold(sessions, entries, hold_s)
-    return Script(sessions.view(np.recarray), entries.view(np.recarray), np.ascontiguousarray(recording.payload))
+    if fields is not None:
+        sessions["first_field"], sessions["fields"] = fields.first, fields.count
+    return Script(
+        sessions.view(np.recarray),
+        entries.view(np.recarray),
+        np.ascontiguousarray(recording.payload),
+        fields or Fields(),
+    )
 
 
 def _settle(entries: npt.NDArray[Any], settle_s: float) -> None:
