@@ -34,7 +34,7 @@ worker_rlimit_nofile {files};
 events {{ worker_connections {connections}; }}
 http {{
   log_format counted
-    '$connection $remote_addr $status $bytes_sent $request_method $request_uri $request_body_file';
+    '$connection $remote_addr $status $bytes_sent $request_method $request_uri $request_body_file $http_cookie';
   access_log {log};
   client_body_temp_path uploads; proxy_temp_path unused; fastcgi_temp_path unused;
   uwsgi_temp_path unused; scgi_temp_path unused;
@@ -83,6 +83,8 @@ class Request(NamedTuple):
     path: str
     upload: str
     """Where the request's body is stored; "-" where it is not."""
+    cookie: str = "-"
+    """The Cookie header, of a single cookie; "-" without one."""
 
     @property
     def answer(self) -> Answer:
@@ -218,8 +220,8 @@ class Nginx:
 
 
 def _request(line: str) -> Request:
-    connection, client, status, sent, method, path, upload = line.split(" ")
-    return Request(int(connection), client, int(status), int(sent), method, path, upload)
+    connection, client, status, sent, method, path, upload, cookie = line.split(" ")
+    return Request(int(connection), client, int(status), int(sent), method, path, upload, cookie)
 
 
 def _content(name: str, size: int) -> bytes:
