@@ -29,7 +29,7 @@ from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import BATCH, Engine, Plan
 from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.measures import Counter
-from gryphon.sender.replay.script import Script, compile_script
+from gryphon.sender.replay.script import Recorded, Script, compile_script
 from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
@@ -115,12 +115,11 @@ def _prepare(options: SendOptions) -> Prepared:
 
 def _compile(options: SendOptions, transfers: Transfers, recording: Recording, rules: UserRules) -> Script:
     """The script, re-cut for per-user fields where there are rules for some."""
-    recut, fields = recording, None
+    recut: Recorded = recording
+    fields = None
     if rules.fields:
-        scratch = scratch_bytes(BATCH, options.mtu)
-        recut, fields = apply_rules(
-            recording, rules, transfers.targets, options.users, scratch, options.loops or MOST_LOOPS
-        )
+        scratch, loops = scratch_bytes(BATCH, options.mtu), options.loops or MOST_LOOPS
+        recut, fields = apply_rules(recording, rules, transfers.targets, options.users, scratch, loops)
     return compile_script(
         recut,
         transfers.targets,

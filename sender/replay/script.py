@@ -109,6 +109,7 @@ def compile_script(
     targets: dict[int, int],
     speed: float,
     hold_s: float | None = None,
+    *,
     push: bool = False,
     settle_s: float = SETTLE_S,
     fields: Fields | None = None,

@@ -87,7 +87,7 @@ def make_script(
                 0,
             )
     recording = SimpleNamespace(sessions=session, messages=rows, payload=np.arange(size, dtype=np.uint8))
-    return compile_script(recording, {80: 0}, speed, hold_s, push)
+    return compile_script(recording, {80: 0}, speed, hold_s, push=push)
 
 
 def make_engine(

@@ -33,7 +33,7 @@ def recording(*sessions: Sequence[bytes], port: int = 80) -> Columns:
         row["payload"], row["length"], row["messages"] = len(payload), ends[-1], len(messages)
         row["first_message"], row["server_port"], row["end"] = len(entries), port, 1
         row["syn_window"], row["syn_options"] = 64240, 1
-        entries += [(end, 1_000_000, 0, 0, 200_000_000, 0) for end in [*ends, ends[-1]]]
+        entries += [(end, 1_000_000, 0, 0, 200_000_000, 0, 0, 0) for end in [*ends, ends[-1]]]
         payload += b"".join(messages)
     return Columns(rows, np.array(entries, MESSAGE), np.frombuffer(payload, np.uint8))
 
@@ -55,7 +55,7 @@ def heard(
 ) -> list[bytes]:
     """What the server hears from each user, in order; packets with these numbers are lost on their way."""
     recut, fields = applied(source, wanted, users)
-    script = compile_script(recut, {80: 0}, 1.0, None, fields)
+    script = compile_script(recut, {80: 0}, 1.0, fields=fields)
     engine = make_engine(script, users=users, batch=BATCH, seed=seed)
     lost, number = set(lose), iter(range(1 << 30))
     peer = Peer(lambda *_: 0, mss=mss)
