@@ -78,6 +78,12 @@ def send(
     ] = False,
     settle: Annotated[str, typer.Option("--settle", help="Silence that ends an answer of another size.")] = "200ms",
     timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
+    verify: Annotated[
+        str | None, typer.Option("--verify", help="Compare so many first bytes of each answer, or off.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="What matches in recorded answers may differ; several.")
+    ] = None,
     hold: Annotated[str | None, typer.Option("--hold", help="Stay connected at the end: seconds, or forever.")] = None,
     strict: Annotated[
         bool, typer.Option("--strict/--skip-rejected", help="Refuse to start when some session cannot be replayed.")
@@ -125,6 +131,8 @@ def send(
         loops=parse_loops(loops, duration_s),
         duration_s=duration_s,
         push=push,
+        verify=verify,
+        ignore=tuple(ignore or ()),
         settle_s=seconds(settle, "--settle"),
         timeout_s=timeout,
         hold_s=parse_hold(hold),

@@ -48,6 +48,8 @@ class SendOptions:
     duration_s: float | None
     push: bool
     settle_s: float
+    verify: str | None
+    ignore: tuple[str, ...]
     timeout_s: float
     hold_s: float | None  # infinity: until the server closes; None: sessions end as recorded
     strict: bool  # no session of the services may be rejected

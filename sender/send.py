@@ -30,6 +30,8 @@ from gryphon.sender.replay.engine import BATCH, Engine, Plan
 from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.script import Recorded, Script, compile_script
+from gryphon.sender.replay.verify import Verify
+from gryphon.sender.replay.wanted import Wanted
 from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
@@ -43,6 +45,7 @@ from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.raw import RawTransmitter
 from gryphon.sender.transmit.sockets import open_raw
 from gryphon.sender.troubles import troubles
+from gryphon.sender.verification import compile_wants, needed_sample, parse_verify
 from gryphon.sender.warm import warm_up
 
 log = logging.getLogger("gryphon")
@@ -61,6 +64,8 @@ class Prepared:
     recording: Recording
     script: Script
     arrivals: Arrivals
+    wanted: Wanted
+    sample: int  # bytes of each segment's payload that the run has to see
 
 
 def run_send(options: SendOptions) -> int:
@@ -74,17 +79,19 @@ def run_send(options: SendOptions) -> int:
     places = parse_places(options.intercept, options.port)
     token = find_token(options.token, options.token_file)
     _check_writable(options.json)
-    prepared = _prepare(options)
+    prepared = _prepare(options, parse_verify(options.verify, options.ignore, places))
     with closing(_transmitter(prepared)) as transmitter:
         services, networks = prepared.transfers.services, prepared.pool.networks
         # left early, by a fault before the first packet or in the middle, every grant still ends
-        with open_intercepts(places, token.value if token else None, services, networks, options.xdp_mode) as opened:
+        with open_intercepts(
+            places, token.value if token else None, services, networks, options.xdp_mode, sample=prepared.sample
+        ) as opened:
             ending, facts, notes = _replay(prepared, transmitter, opened)
     result = build_result(facts, thresholds)
     return _report(result, options.json, ending, notes)
 
 
-def _prepare(options: SendOptions) -> Prepared:
+def _prepare(options: SendOptions, verify: Verify) -> Prepared:
     """Everything before anybody else hears of the run: wrong input, missing permission, compiling, loading."""
     transfers = parse_transfers(options.transfer)
     pool = parse_pool(options.clients)
@@ -95,11 +102,15 @@ def _prepare(options: SendOptions) -> Prepared:
         )
     check_pool(pool, options.users, taken_addresses(transfers.services))
     user_rules = read_rules(options.rules, options.fields)
+    wanted = compile_wants(user_rules, transfers.targets)
+    sample = needed_sample(verify, wanted)
     # before seconds of compiling: whether packets may be sent at all
     open_raw(transfers.version).close()
     check_readable(options.files)
     warm_up()
-    rules = Rules(keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted)
+    rules = Rules(
+        keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted, answer_bytes=verify.size
+    )
     with reading(list(options.files)) as progress:
         recording = load(list(options.files), list(transfers.targets), rules, progress)
     if options.strict:
@@ -107,13 +118,15 @@ def _prepare(options: SendOptions) -> Prepared:
     arrivals = plan_arrivals(
         options.arrivals, options.rate, options.ramp, options.users, recording.sessions["start_ns"], options.speed
     )
-    script = _compile(options, transfers, recording, user_rules)
+    script = _compile(options, transfers, recording, user_rules, verify)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
-    return Prepared(options, transfers, pool, recording, script, arrivals)
+    return Prepared(options, transfers, pool, recording, script, arrivals, wanted, sample)
 
 
-def _compile(options: SendOptions, transfers: Transfers, recording: Recording, rules: UserRules) -> Script:
+def _compile(
+    options: SendOptions, transfers: Transfers, recording: Recording, rules: UserRules, verify: Verify
+) -> Script:
     """The script, re-cut for per-user fields where there are rules for some."""
     recut: Recorded = recording
     fields = None
@@ -128,6 +141,7 @@ def _compile(options: SendOptions, transfers: Transfers, recording: Recording, r
         push=options.push,
         settle_s=options.settle_s,
         fields=fields,
+        verify=verify,
     )
 
 
@@ -195,6 +209,8 @@ def _engine(prepared: Prepared, epoch_ns: int) -> Engine:
         seed=options.seed,
         loops=options.loops,
         duration_s=options.duration_s,
+        wanted=prepared.wanted,
+        wall_ns=time.time_ns() - time.monotonic_ns() + epoch_ns,
     )
     try:
         return Engine(prepared.script, plan, epoch_ns)
@@ -248,6 +264,7 @@ def _facts(
         cpu_s=usage.ru_utime + usage.ru_stime,
         max_rss_bytes=usage.ru_maxrss * 1024,
         intercept_cpu_s=sum(status.cpu_s for status in statuses),
+        http_status={code: int(number) for code, number in enumerate(engine.statuses) if number},
         examples=troubles(engine, prepared.recording),
         series=meter.series.rows(),
     )

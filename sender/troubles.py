@@ -34,9 +34,16 @@ def _row(kind: str, example: Any, engine: Engine, recording: Recording) -> dict[
         "message": int(example["message"]),
         "time_s": round(int(example["time_us"]) / 1e6, 6),
     }
-    if kind == "mismatched":
+    if kind == "other_size":
         row |= {"recorded_bytes": int(example["wanted"]), "bytes": int(example["got"])}
+    if kind == "other_content":
+        row["begins"] = _shown(example["begins"][: int(example["seen"])].tobytes())
     return row
+
+
+def _shown(data: bytes) -> str:
+    """Bytes as a person reads them: what is not printable ASCII as in a Python literal."""
+    return repr(data)[2:-1]
 
 
 def session_number(recording: Recording, user: int) -> int:

@@ -21,6 +21,7 @@ from gryphon.sender.replay.measures import HISTOGRAM_BUCKETS, bucket_of
 from gryphon.sender.replay.packet import PACKET
 from gryphon.sender.replay.rows import USER
 from gryphon.sender.replay.script import ENTRY, SESSION
+from gryphon.sender.replay.wanted import WANTED
 
 BLOCK = np.dtype([("hi", "u8"), ("lo", "u8"), ("count", "i8"), ("before", "i8")])
 """A run of addresses: the first (host order, IPv4 mapped), how many, and how many stand before it in the pool."""
@@ -37,7 +38,8 @@ EXAMPLE = np.dtype(
         ("got", "u4"),
         ("loop", "u2"),
         ("used", "u1"),
-        ("reserved", "u1"),
+        ("seen", "u1"),  # bytes of ``begins``
+        ("begins", "u1", (32,)),  # of a mismatch: how the answer began
     ]
 )
 """One user that met trouble, and where in its session."""
@@ -57,6 +59,12 @@ CORE = np.dtype(
         ("stretches", "i8"),  # STRETCH
         ("recorded_starts", "i8"),  # i8 per session: us from the first start
         ("examples", "i8"),  # examples.EXAMPLE
+        ("samples", "i8"),  # u1: the first bytes of each record's payload, sample_width bytes a record
+        ("answer_heads", "i8"),  # u1: the first bytes of recorded answers
+        ("masks", "i8"),  # u1: not 0 where such a byte may be anything
+        ("statuses", "i8"),  # i8 per HTTP status code
+        ("wanted", "i8"),  # wanted.WANTED
+        ("wanted_texts", "i8"),  # u1
         ("payload", "i8"),  # u1: the script's arena, its tail the scratch area
         ("fields", "i8"),  # fields.FIELD
         ("texts", "i8"),  # u1: values of CSV columns and alphabets
@@ -67,6 +75,8 @@ CORE = np.dtype(
         ("session_count", "i8"),
         ("block_count", "i8"),
         ("packet_room", "i8"),
+        ("sample_width", "i8"),
+        ("wanted_count", "i8"),
         ("value_stride", "i8"),
         ("scratch", "i8"),  # where in the arena segments with fields are copied to
         # how slots become addresses and ports (addresses.py)
@@ -84,6 +94,7 @@ CORE = np.dtype(
         ("period", "i8"),  # us of one pass over the recorded starts
         ("arrival_seed", "i8"),
         ("loops", "i8"),  # sessions that each user replays
+        ("wall_clock", "i8"),  # us since the epoch at the run's clock 0
         ("until", "i8"),  # us of the run's clock after which no session starts
         ("timeout", "i8"),  # us without a byte of an answer, or without a handshake
         ("mtu", "i8"),
@@ -101,6 +112,9 @@ CORE = np.dtype(
         ("draining", "i8"),  # the run's time is over: 1
         ("drained", "i8"),  # rows that have been told so
         ("swept", "i8"),  # rows the abort has passed
+        ("sample_at", "i8"),  # of the record being served: where its sample begins,
+        ("sample_length", "i8"),  # the bytes that it has,
+        ("sample_skip", "i8"),  # and how many of them had arrived before
         ("packet_count", "i8"),  # descriptors in the batch
         ("scratch_used", "i8"),  # bytes of the scratch area that they point at
     ],
@@ -148,6 +162,7 @@ packet_at = _element(PACKET)
 head_at = _element(_values("u4"))
 stretch_at = _element(STRETCH)
 example_at = _element(EXAMPLE)
+wanted_at = _element(WANTED)
 number_at = _element(_values("i8"))
 field_at = _element(FIELD)
 slot_at = _element(SLOT)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -21,12 +21,14 @@ from gryphon.sender.replay.arrivals import NEVER, Arrivals, schedule_start
 from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of, user_at
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
+from gryphon.sender.replay.look import new_statuses
 from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
 from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.sequence import MASK
+from gryphon.sender.replay.wanted import Wanted
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
 
 BATCH = 8192
@@ -49,7 +51,7 @@ def _is_its_server(core: Core, row: int, record: Any) -> bool:
 
 
 @kernel
-def _take_records(cores: Any, records: Any, samples: Any, now: int, epoch_ns: int) -> int:
+def _take_records(cores: Any, records: Any, now: int, epoch_ns: int) -> int:
     """Serve records until the batch is full; how many were taken."""
     core = cores[0]
     for i in range(len(records)):
@@ -63,6 +65,8 @@ def _take_records(cores: Any, records: Any, samples: Any, now: int, epoch_ns: in
         elif not is_current(core, slot, user_at(core.users, row).loop):
             machine.on_stale(core, row, record, now)
         else:
+            core.sample_at = i * core.sample_width
+            core.sample_length = min(int64(record.sample_length), core.sample_width)
             at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
             machine.on_record(core, row, record, now, at)
     return len(records)
@@ -157,6 +161,8 @@ class Plan:
     mode: int = 0
     seed: int = 0
     loops: int = 1  # sessions of each user; 0: without end
+    wanted: Wanted = field(default_factory=Wanted)  # what is looked for in the samples
+    wall_ns: int = 0  # CLOCK_REALTIME at the run's time 0, for the ages of messages
     duration_s: float | None = None  # afterwards no session starts, and users close as soon as they await nothing
 
 
@@ -179,6 +185,8 @@ class Engine:
         """One row per ``measures.Histogram``, live."""
         self.examples = new_examples()
         """EXAMPLE rows: the first users of each kind of trouble."""
+        self.statuses = new_statuses()
+        """Answers by HTTP status code, live."""
         self._users = new_users(plan.users)
         self._packets = np.zeros(batch, PACKET).view(np.recarray)
         # columns that only kernels touch: kept alive, since the kernels know them by address
@@ -195,6 +203,11 @@ class Engine:
             "stretches": plan.arrivals.stretches(),
             "recorded_starts": plan.arrivals.starts_us,
             "examples": self.examples,
+            "statuses": self.statuses,
+            "answer_heads": script.heads,
+            "masks": script.masks,
+            "wanted": plan.wanted.rows,
+            "wanted_texts": plan.wanted.texts,
         }
         self._columns |= _field_columns(script, plan, batch)
         self._cores = np.zeros(1, CORE).view(np.recarray)
@@ -217,7 +230,7 @@ class Engine:
     @property
     def memory_per_user(self) -> int:
         """Bytes that grow with each user."""
-        return int(self._users.itemsize)
+        return int(self._users.itemsize + self._core["value_stride"])
 
     def step(
         self,
@@ -233,7 +246,10 @@ class Engine:
         """
         now = (now_ns - self._epoch_ns) // 1000
         self._core["packet_count"] = self._core["scratch_used"] = 0
-        self.consumed = int(_take_records(self._cores, records.view(np.recarray), samples, now, self._epoch_ns))
+        self._core["sample_width"] = samples.shape[1]
+        if samples.size:
+            bind(self._core, "samples", samples)
+        self.consumed = int(_take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
         _serve_timers(self._cores, now)
         if now >= self._core["until"]:
             self._core["draining"] = 1
@@ -292,6 +308,7 @@ def _set_up(core: Any, plan: Plan, epoch_ns: int) -> None:
     core["arrival_seed"] = plan.seed & 0x7FFFFFFF
     core["loops"] = plan.loops or NEVER
     core["until"] = NEVER if plan.duration_s is None else int(plan.duration_s * 1e6)
+    core["wanted_count"], core["wall_clock"] = len(plan.wanted.rows), plan.wall_ns // 1000
     core["timeout"] = int(plan.timeout_s * 1e6)
     core["mtu"] = plan.mtu
     core["headers"] = 40 if plan.ip_version == 4 else 60

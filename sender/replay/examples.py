@@ -8,17 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.compiled import inner, int64
-from gryphon.sender.replay.core import EXAMPLE, Core, example_at, session_of
+from gryphon.sender.replay.core import EXAMPLE, Core, byte_at, example_at, session_of
 from gryphon.sender.replay.measures import FAILURES
+
+BEGINS = 32
+"""First bytes of an answer that an example holds."""
 
 EACH = 5
 """Examples that are kept of each kind."""
 
-KINDS = (*FAILURES, "mismatched")
+KINDS = (*FAILURES, "other_size", "other_content")
 """Kinds of trouble: the failures in the order of their counters, then what is no failure."""
 
-MISMATCHED = len(FAILURES)
+OTHER_SIZE = len(FAILURES)
 """The kind of an answer of another size than recorded."""
+
+OTHER_CONTENT = OTHER_SIZE + 1
+"""The kind of an answer that began otherwise than recorded."""
 
 
 def new_examples() -> npt.NDArray[Any]:
@@ -27,8 +33,8 @@ def new_examples() -> npt.NDArray[Any]:
 
 
 @inner
-def keep_example(core: Core, kind: int, row: int, user: Any, now: int, wanted: int, got: int) -> None:
-    """Remember a user, unless EACH of its kind are known already."""
+def keep_example(core: Core, kind: int, row: int, user: Any, now: int, wanted: int, got: int) -> int:
+    """Remember a user, unless EACH of its kind are known already; the place of the example, or -1."""
     for place in range(kind * EACH, (kind + 1) * EACH):
         example = example_at(core.examples, place)
         if not example.used:
@@ -39,4 +45,16 @@ def keep_example(core: Core, kind: int, row: int, user: Any, now: int, wanted: i
             example.time_us = now
             example.wanted = wanted
             example.got = got
-            return
+            return place
+    return -1
+
+
+@inner
+def keep_content(core: Core, row: int, user: Any, now: int) -> None:
+    """Remember a user whose answer begins with the present sample, and how that begins."""
+    place = keep_example(core, OTHER_CONTENT, row, user, now, 0, 0)
+    if place >= 0:
+        example = example_at(core.examples, place)
+        example.seen = min(core.sample_length - core.sample_skip, BEGINS)
+        for i in range(int64(example.seen)):
+            example.begins[i] = byte_at(core.samples, core.sample_at + core.sample_skip + i).value

@@ -9,10 +9,11 @@ from typing import Any
 
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, count, entry_at, note, session_of
-from gryphon.sender.replay.examples import MISMATCHED, keep_example
+from gryphon.sender.replay.examples import OTHER_SIZE, keep_content, keep_example
+from gryphon.sender.replay.look import count_status, differs, look_for_wanted
 from gryphon.sender.replay.measures import Counter, Histogram
 from gryphon.sender.replay.output import all_sent, released, reset, send
-from gryphon.sender.replay.rows import COMPLETED, CUT, FAILED, OUTCOME, RUNNING, Before, Mark, Phase
+from gryphon.sender.replay.rows import COMPLETED, CUT, DIFFERS, FAILED, OUTCOME, RUNNING, Before, Mark, Phase
 from gryphon.sender.replay.script import End
 from gryphon.sender.replay.sequence import MASK, after, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
@@ -168,6 +169,30 @@ def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
 
 
 @inner
+def _judge(core: Core, row: int, user: Any, entry: Any, now: int) -> None:
+    """Whether the answer, now complete, is the recorded one as far as is known."""
+    other_size = user.answer != entry.expect
+    if other_size:
+        count(core, Counter.OTHER_SIZE, 1)
+        keep_example(core, OTHER_SIZE, row, user, now, entry.expect, user.answer)
+    if other_size or user.outcome & DIFFERS:
+        count(core, Counter.MISMATCHED, 1)
+
+
+@inner
+def _look(core: Core, row: int, user: Any, entry: Any, now: int, at: int, begins: bool, length: int) -> None:
+    """Read the first bytes of a segment, those of an answer that begins with it above all."""
+    if begins:
+        count_status(core)
+        if entry.head_length > 0 and differs(core, entry):
+            user.outcome |= DIFFERS
+            count(core, Counter.OTHER_CONTENT, 1)
+            keep_content(core, row, user, now)
+    if core.wanted_count > 0:
+        look_for_wanted(core, row, user, at, length)
+
+
+@inner
 def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
     """The answer that the next entry waited for is complete; its last byte came at ``at``."""
     entry = entry_at(core.entries, user.message)
@@ -175,9 +200,7 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
         count(core, Counter.MESSAGES_ANSWERED, 1)
         note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
         note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
-        if user.answer != entry.expect:
-            count(core, Counter.MISMATCHED, 1)
-            keep_example(core, MISMATCHED, row, user, now, entry.expect, user.answer)
+        _judge(core, row, user, entry, now)
     if entry.last:
         complete(core, user)
     schedule(core, row, user, now, at)
@@ -192,6 +215,8 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
         return
     user.phase = Phase.ANSWER
     set_action(user, now, now + core.timeout)
+    if user.message != session_of(core, row).first:
+        count(core, Counter.AWAITED, 1)
     if user.answer >= entry.expect:
         answered(core, row, user, now, now)
 
@@ -207,6 +232,7 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     user.sent_at = now & MASK
     if entry.fresh:
         user.answer = 0
+        user.outcome &= ~DIFFERS & 0xFF
     user.marks &= ~Mark.FIRST_BYTE & 0xFF
     if user.snd_una == user.snd_max:
         user.marks |= Mark.TIMING
@@ -309,6 +335,8 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, len
         user.marks |= Mark.FIRST_BYTE
         note(core, Histogram.FIRST_BYTE_INTENDED, after(at, user.intended))
         note(core, Histogram.FIRST_BYTE_SERVICE, after(at, user.sent_at))
+    if core.sample_length > 0:
+        _look(core, row, user, entry, now, at, awaited and before == 0, length)
     if not _is_waiting(user):
         _on_unawaited(core, row, user, entry, at, awaited, pushed)
     elif user.answer >= entry.expect and pushed:

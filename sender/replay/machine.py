@@ -60,7 +60,7 @@ from gryphon.sender.replay.output import (
     send,
     send_again,
 )
-from gryphon.sender.replay.rows import FAILED, OUTCOME, UNSCALED, Before, Mark, Phase
+from gryphon.sender.replay.rows import DIFFERS, FAILED, OUTCOME, UNSCALED, Before, Mark, Phase
 from gryphon.sender.replay.sequence import MASK, after, instant, plus
 from gryphon.sender.replay.transitions import Event, State, is_open, move
 from gryphon.sender.replay.values import forget_values
@@ -94,7 +94,7 @@ SETTLED_SEGMENT = 1460
 @inner
 def _begin_anew(user: Any) -> None:
     """Forget the session before, if there was one; the row's place in the wheel stays."""
-    user.outcome &= ~OUTCOME & 0xFF
+    user.outcome &= ~(OUTCOME | DIFFERS) & 0xFF
     user.marks = 0
     user.peer_scale = 0
     user.retries = 0
@@ -320,6 +320,7 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
     if missing:
         _join_ranges(user)
     fresh = after(user.rcv_nxt, before)
+    core.sample_skip = after(before, record.seq)
     at_once = missing or user.marks & Mark.ACK_DUE or record.length > min(SETTLED_SEGMENT, core.mtu - core.headers)
     if not user.marks & Mark.ACK_DUE:
         user.marks |= Mark.ACK_DUE

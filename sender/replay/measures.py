@@ -39,26 +39,30 @@ class Counter(enum.IntEnum):
     MESSAGES_SENT = 13
     MESSAGES_ANSWERED = 14
     PUSHED = 15  # server bursts that nobody waited for
-    MISMATCHED = 16  # answers of another size than recorded
+    MISMATCHED = 16  # answers of another size or content than recorded
     SESSIONS_CONNECTED = 17  # whose handshake completed
     SESSIONS_CUT = 18  # ended in the middle when the run's time was over
     UNEXTRACTED = 19  # fields sent as recorded, for no answer had given their value
-    FAILED_REFUSED = 20  # users, by the reason of their first failure
-    FAILED_UNREACHABLE = 21
-    FAILED_RESET = 22
-    FAILED_EARLY_CLOSE = 23
-    FAILED_TIMEOUT = 24
-    FAILED_PMTU = 25
-    FAILED_SEND_ERROR = 26
-    FAILED_ABORTED = 27
-    SESSIONS_REFUSED = 28  # sessions, by reason, in the same order
-    SESSIONS_UNREACHABLE = 29
-    SESSIONS_RESET = 30
-    SESSIONS_EARLY_CLOSE = 31
-    SESSIONS_TIMEOUT = 32
-    SESSIONS_PMTU = 33
-    SESSIONS_SEND_ERROR = 34
-    SESSIONS_ABORTED = 35
+    EXTRACTED = 20  # values taken out of answers
+    AWAITED = 21  # messages whose answer was waited for
+    OTHER_SIZE = 22  # answers of another size than recorded
+    OTHER_CONTENT = 23  # answers that began otherwise
+    FAILED_REFUSED = 24  # users, by the reason of their first failure
+    FAILED_UNREACHABLE = 25
+    FAILED_RESET = 26
+    FAILED_EARLY_CLOSE = 27
+    FAILED_TIMEOUT = 28
+    FAILED_PMTU = 29
+    FAILED_SEND_ERROR = 30
+    FAILED_ABORTED = 31
+    SESSIONS_REFUSED = 32  # sessions, by reason, in the same order
+    SESSIONS_UNREACHABLE = 33
+    SESSIONS_RESET = 34
+    SESSIONS_EARLY_CLOSE = 35
+    SESSIONS_TIMEOUT = 36
+    SESSIONS_PMTU = 37
+    SESSIONS_SEND_ERROR = 38
+    SESSIONS_ABORTED = 39
 
 
 FAILURES = {
@@ -80,6 +84,7 @@ class Histogram(enum.IntEnum):
     RESPONSE_INTENDED = 4  # to the answer's last byte
     RESPONSE_SERVICE = 5
     LATENESS = 6  # from a packet's scheduled time to its being sent
+    PUSH = 7  # from the time that a publisher wrote into a message to its arrival
 
 
 HISTOGRAM_MAX = (1 << 32) - 1

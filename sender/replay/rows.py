@@ -88,8 +88,11 @@ RUNNING = 0
 COMPLETED = 1
 CUT = 2  # the run's time was over in the middle of it
 FAILED = 3  # + index of the reason in measures.FAILURES
-OUTCOME = 0x1F
-"""The bits of ``outcome`` that speak of the present session."""
+OUTCOME = 0x0F
+"""The bits of ``outcome`` that say what became of the present session."""
+
+DIFFERS = 0x10
+"""The bit of ``outcome`` that says that the present answer began otherwise than the recorded one."""
 
 
 class Before(enum.IntEnum):

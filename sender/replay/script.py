@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.fields import Fields
+from gryphon.sender.replay.verify import Verify, compared
 
 SESSION = np.dtype(
     [
@@ -40,6 +41,8 @@ ENTRY = np.dtype(
         ("expect", "u4"),  # bytes of the answer to the previous message; 0: nobody waits
         ("fresh", "u1"),  # the count of answer bytes begins anew with this message
         ("last", "u1"),  # the end entry: not a message, but the close
+        ("head", "i8"),  # where the first bytes of the recorded answer to the previous message stand in Script.heads
+        ("head_length", "u2"),  # how many of them are compared
         ("blind", "u1"),  # it leaves on time alone: ``expect`` is counted and timed, never awaited
     ],
     align=True,
@@ -84,6 +87,14 @@ class Recorded(Protocol):
     @property
     def payload(self) -> npt.NDArray[np.uint8]: ...
 
+    @property
+    def heads(self) -> npt.NDArray[np.uint8]: ...
+
+
+def _nothing() -> npt.NDArray[np.uint8]:
+    """A column of one byte that nobody reads."""
+    return np.zeros(1, np.uint8)
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -92,16 +103,28 @@ class Columns:
     sessions: npt.NDArray[Any]
     messages: npt.NDArray[Any]
     payload: npt.NDArray[np.uint8]
+    heads: npt.NDArray[np.uint8] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True)
 class Script:
-    """Columns: sessions (dtype SESSION), entries (dtype ENTRY), payload (bytes), fields that each user has its own."""
+    """What users do, as columns.
+
+    Attributes:
+        sessions, entries: dtypes SESSION and ENTRY.
+        payload: every session's stream, and the scratch area of fields.
+        verify: what of the answers is compared; None: their size.
+        fields: bytes that each user has its own of.
+        heads: first bytes of recorded answers.
+        masks: not 0 where such a byte may be anything.
+    """
 
     sessions: npt.NDArray[Any]
     entries: npt.NDArray[Any]
     payload: npt.NDArray[np.uint8]
     fields: Fields = field(default_factory=Fields)
+    heads: npt.NDArray[np.uint8] = field(default_factory=_nothing)
+    masks: npt.NDArray[np.uint8] = field(default_factory=_nothing)
 
 
 def compile_script(
@@ -113,6 +136,7 @@ def compile_script(
     push: bool = False,
     settle_s: float = SETTLE_S,
     fields: Fields | None = None,
+    verify: Verify | None = None,
 ) -> Script:
     """Turn a recording into a script.
 
@@ -150,12 +174,16 @@ def compile_script(
         _hold(sessions, entries, hold_s)
     if fields is not None:
         sessions["first_field"], sessions["fields"] = fields.first, fields.count
-    return Script(
+    script = Script(
         sessions.view(np.recarray),
         entries.view(np.recarray),
         np.ascontiguousarray(recording.payload),
         fields or Fields(),
     )
+    if verify is None or not verify.size:
+        return script
+    masks = compared(recording.heads, recording.messages, entries, verify)
+    return replace(script, heads=np.ascontiguousarray(recording.heads), masks=masks)
 
 
 def _settle(entries: npt.NDArray[Any], settle_s: float) -> None:

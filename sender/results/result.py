@@ -143,7 +143,13 @@ def _traffic(ring_lost: int, count: Mapping[Counter, int]) -> dict[str, dict[str
             "sent": count[Counter.MESSAGES_SENT],
             "answered": count[Counter.MESSAGES_ANSWERED],
             "pushed": count[Counter.PUSHED],
+            "matched": count[Counter.MESSAGES_ANSWERED] - count[Counter.MISMATCHED],
             "mismatched": count[Counter.MISMATCHED],
+            "other_size": count[Counter.OTHER_SIZE],
+            "other_content": count[Counter.OTHER_CONTENT],
+            "missing": max(count[Counter.AWAITED] - count[Counter.MESSAGES_ANSWERED], 0),
+            "extracted": count[Counter.EXTRACTED],
+            "unextracted": count[Counter.UNEXTRACTED],
         },
     }
 
@@ -153,7 +159,7 @@ def _latency(histograms: Histograms) -> dict[str, dict[str, Any]]:
     return {
         kind: {since: describe(histograms[Histogram[f"{kind}_{since}".upper()]]) for since in ("intended", "service")}
         for kind in ("connect", "first_byte", "response")
-    }
+    } | {"push": describe(histograms[Histogram.PUSH])}
 
 
 def _pacing(histograms: Histograms) -> dict[str, int | None]:

@@ -54,8 +54,12 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     if packets["ring_lost"]:
         cells["lost in ring"] = number(packets["ring_lost"])
     yield from _grid("packets", cells)
-    names = {"sent": "sent", "answered": "answered", "pushed": "pushed", "mismatched": "other size"}
+    names = {name: name for name in ("sent", "answered", "pushed", "matched", "mismatched", "missing")}
+    names["mismatched"] = "differing"
     yield from _grid("messages", {name: number(messages[key]) for key, name in names.items()})
+    if messages["extracted"] or messages["unextracted"]:
+        names = {"extracted": "extracted", "unextracted": "left as they were"}
+        yield from _grid("values", {name: number(messages[key]) for key, name in names.items()})
     yield from _grid("bytes", {name: size(document["bytes"][name]) for name in ("sent", "received")})
     if document["http_status"]:
         yield from _grid("http", {code: number(count) for code, count in document["http_status"].items()})
@@ -79,11 +83,11 @@ def _examples(document: Mapping[str, Any]) -> Iterator[str]:
         seen.add(row["kind"])
         host = f"[{row['address']}]" if ":" in row["address"] else row["address"]
         where = f"message {row['message']}" if row["message"] else "before its first message"
-        sizes = f", {row['bytes']:,} bytes instead of {row['recorded_bytes']:,}" if "bytes" in row else ""
-        yield (
-            f"{'' if len(seen) > 1 else 'examples':<12}{row['kind']}: {host}:{row['port']} at {row['time_s']:,.3f} s, "
-            f"session {row['session']}, {where}{sizes}"
-        )
+        other = f", {row['bytes']:,} bytes instead of {row['recorded_bytes']:,}" if "bytes" in row else ""
+        other += f", begins {row['begins']}" if "begins" in row else ""
+        label, kind = "" if len(seen) > 1 else "examples", row["kind"].replace("_", " ")
+        when = f"at {row['time_s']:,.3f} s"
+        yield f"{label:<12}{kind}: {host}:{row['port']} {when}, session {row['session']}, {where}{other}"
 
 
 def _grid(label: str, cells: Mapping[str, str]) -> Iterator[str]:
@@ -102,6 +106,10 @@ def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
             title = f"{name if since == 'intended' else '':<12}{words:<14}"
             values = "".join(milliseconds(row[column]).rjust(10) for column in _COLUMNS)
             yield title + values + number(row["count"]).rjust(12)
+    push = document["latency_ms"]["push"]
+    if push["count"]:
+        values = "".join(milliseconds(push[column]).rjust(10) for column in _COLUMNS)
+        yield f"{'push':<12}{'since stamped':<14}{values}{number(push['count']).rjust(12)}"
     pacing = document["pacing"]
     late = {column: pacing.get(f"late_{column}_us") for column in _COLUMNS}
     values = "".join(("" if column == "p90" else _micro(late[column])).rjust(10) for column in _COLUMNS)

@@ -157,7 +157,8 @@ class _Builder:
         texts = np.frombuffer(bytes(self._texts), np.uint8)
         most = slots([extract.length for extract in self._rules.extracts])
         fields = Fields(first, number, rows, texts, most, begin)
-        return Columns(sessions, np.concatenate(self._messages), self._arena(begin + scratch)), fields
+        messages, arena = np.concatenate(self._messages), self._arena(begin + scratch)
+        return Columns(sessions, messages, arena, self._recording.heads), fields
 
     def _key(self, source: int, index: int) -> tuple[int, ...]:
         """What tells a session of the script from others of the same recorded one: the numbers of its values."""

@@ -6,11 +6,11 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.fields import LONGEST_EXTRACT, Kind
-from gryphon.sender.rules.rule import Extract, FieldRule, LengthField, LengthKind, UserRules, Value
+from gryphon.sender.rules.rule import Extract, FieldRule, LengthField, LengthKind, Stamp, TimeUnit, UserRules, Value
 from gryphon.sender.rules.table import Table, shown
 
 _SHORT = re.compile(
@@ -31,13 +31,13 @@ def read_rules(file: str | None, texts: Sequence[str]) -> UserRules:
     """Every rule of a run.
 
     Args:
-        file: a TOML file with ``[[field]]`` and ``[[extract]]`` tables.
+        file: a TOML file with ``[[field]]``, ``[[extract]]`` and ``[[stamp]]`` tables.
         texts: ``PORT[/MESSAGE]:REGEX=VALUE``, one field each.
 
     Raises:
         InputFault: the file cannot be read, or a rule is wrong.
     """
-    fields, extracts = _read_file(Path(file)) if file is not None else ([], [])
+    fields, extracts, stamps = _read_file(Path(file)) if file is not None else ([], [], [])
     fields += [_short(text) for text in texts]
     names = {extract.name for extract in extracts}
     for rule in fields:
@@ -45,10 +45,10 @@ def read_rules(file: str | None, texts: Sequence[str]) -> UserRules:
             raise InputFault(
                 f"{rule.label}: no [[extract]] defines {shown(rule.value.name)}: add a table with that name to --rules"
             )
-    return UserRules(tuple(fields), tuple(extracts))
+    return UserRules(tuple(fields), tuple(extracts), tuple(stamps))
 
 
-def _read_file(path: Path) -> tuple[list[FieldRule], list[Extract]]:
+def _read_file(path: Path) -> tuple[list[FieldRule], list[Extract], list[Stamp]]:
     """The rules of a TOML file."""
     try:
         text = path.read_text("utf-8")
@@ -58,14 +58,16 @@ def _read_file(path: Path) -> tuple[list[FieldRule], list[Extract]]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputFault(f"the rules {path} are not TOML: {error}") from error
     for key in document:
-        if key not in ("field", "extract"):
-            raise InputFault(f"{path}: {key} is not known: a rules file has [[field]] and [[extract]] tables")
+        if key not in ("field", "extract", "stamp"):
+            raise InputFault(
+                f"{path}: {key} is not known: a rules file has [[field]], [[extract]] and [[stamp]] tables"
+            )
     fields = [_field(table, path.parent) for table in _tables(path, text, document, "field")]
     extracts = [_extract(table) for table in _tables(path, text, document, "extract")]
     for index, extract in enumerate(extracts):
         if extract.name in {other.name for other in extracts[:index]}:
             raise InputFault(f"{extract.label}: the name {shown(extract.name)} is taken: give every extract its own")
-    return fields, extracts
+    return fields, extracts, [_stamp(table) for table in _tables(path, text, document, "stamp")]
 
 
 def _tables(path: Path, text: str, document: dict[str, Any], key: str) -> list[Table]:
@@ -253,3 +255,22 @@ def _extract(table: Table) -> Extract:
     if len(extract.after) >= extract.within:
         raise table.fault(f"within = {extract.within}: the value begins behind the {len(extract.after)} bytes of after")
     return extract
+
+
+def _stamp(table: Table) -> Stamp:
+    """One ``[[stamp]]``."""
+    after = table.text("after")
+    if not after:
+        raise table.fault("after is missing: give the text in front of the time, such as '\"ts\":'")
+    unit = table.choice("unit", *get_args(TimeUnit))
+    stamp = Stamp(
+        label=table.label,
+        service=table.number("service", 1, 65_535),
+        after=after.encode(),
+        unit=cast(TimeUnit, unit or "us"),
+        within=table.number("within", 1, LONGEST_WITHIN) or 256,
+    )
+    table.finish()
+    if len(stamp.after) >= stamp.within:
+        raise table.fault(f"within = {stamp.within}: the time begins behind the {len(stamp.after)} bytes of after")
+    return stamp

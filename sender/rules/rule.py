@@ -9,6 +9,7 @@ from typing import Literal
 
 from gryphon.sender.replay.fields import Kind
 
+TimeUnit = Literal["s", "ms", "us", "ns"]
 LengthKind = Literal["content-length", "mqtt", "redis", "bytes"]
 
 
@@ -91,8 +92,28 @@ class Extract:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """A time that a publisher writes into its messages, in decimal: how old they are when they arrive is noted.
+
+    Attributes:
+        label: how a fault names the rule.
+        service: recorded server port; None: every service.
+        after: text in front of the digits.
+        unit: of the number, since the epoch.
+        within: how many first bytes of each segment are looked at, which the intercept's sample must have.
+    """
+
+    label: str
+    service: int | None
+    after: bytes
+    unit: TimeUnit
+    within: int
+
+
+@dataclass(frozen=True)
 class UserRules:
     """Every rule of a run; ``extracts`` in the order of their slots."""
 
     fields: tuple[FieldRule, ...] = ()
     extracts: tuple[Extract, ...] = ()
+    stamps: tuple[Stamp, ...] = ()

@@ -88,12 +88,14 @@ def test_the_first_example_of_each_kind_of_trouble_is_shown() -> None:
         {**row, "kind": "reset"},
         {**row, "kind": "reset", "port": 32769},
         {**six, "kind": "timeout"},
-        {**row, "kind": "mismatched", "recorded_bytes": 1000, "bytes": 20},
+        {**row, "kind": "other_size", "recorded_bytes": 1000, "bytes": 20},
+        {**row, "kind": "other_content", "begins": "HTTP/1.1 500"},
     ]
     shown = [words(line) for line in text(examples=examples).splitlines()]
     assert "examples reset: 10.17.15.3:32768 at 1.500 s, session 5, message 2" in shown
     assert "timeout: [fd00::3]:32768 at 1.500 s, session 5, before its first message" in shown
-    assert "mismatched: 10.17.15.3:32768 at 1.500 s, session 5, message 2, 20 bytes instead of 1,000" in shown
+    assert "other size: 10.17.15.3:32768 at 1.500 s, session 5, message 2, 20 bytes instead of 1,000" in shown
+    assert "other content: 10.17.15.3:32768 at 1.500 s, session 5, message 2, begins HTTP/1.1 500" in shown
     assert not any(":32769" in line for line in shown)
 
 

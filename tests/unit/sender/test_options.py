@@ -21,6 +21,8 @@ GOOD: dict[str, Any] = {
     "duration_s": None,
     "push": False,
     "settle_s": 0.2,
+    "verify": None,
+    "ignore": (),
     "timeout_s": 75.0,
     "strict": False,
     "allow_encrypted": False,
