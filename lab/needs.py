@@ -22,8 +22,13 @@ PACKAGES = {
 
 OF_TESTS = {
     "memcached": "memcached",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_sub": "mosquitto-clients",
     "redis-cli": "redis-tools",
     "redis-server": "redis-server",
+    "smtpd": "opensmtpd",
+    "unshare": "util-linux",
 }
 """The same for what only tests run in it."""
 

@@ -5,12 +5,17 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Servers for the lab, which starts its own: each package and the service that the machine would start at every boot.
-servers="nginx-light:nginx redis-server:redis-server memcached:memcached postgresql:postgresql"
+servers="nginx-light:nginx redis-server:redis-server memcached:memcached postgresql:postgresql
+         mosquitto:mosquitto"
 # The last two lines are for the tests alone, as are the servers but for nginx.
 packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
           tcpdump curl
           tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4
-          redis-tools python3-websockets python3-pymemcache"
+          redis-tools mosquitto-clients python3-websockets python3-pymemcache"
+# A machine has one mail server, and a second would remove it: OpenSMTPD only where there is none.
+if ! dpkg-query -W -f='${db:Status-Status} ${Provides}\n' 2>/dev/null | grep -q '^installed .*mail-transport-agent'; then
+    servers="$servers opensmtpd:opensmtpd"
+fi
 for server in $servers; do packages="$packages ${server%:*}"; done
 
 say() { echo "setup: $*"; }

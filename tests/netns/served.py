@@ -33,11 +33,19 @@ def running(server: AnyDaemon) -> Iterator[AnyDaemon]:
         yield server
 
 
-def replay(lab: Lab, path: Path, port: int, *more: str, topology: str = "local", users: int = USERS) -> Any:
+def replay(
+    lab: Lab,
+    path: Path,
+    port: int,
+    *more: str,
+    topology: str = "local",
+    users: int = USERS,
+    clients: str = "10.17.15.*",
+) -> Any:
     """Replay the file; the result, of which every user has completed and no answer was of another size."""
     line = ["send", "-x", f"{port}-{SERVER_V4}:{port}", "-f", str(path), "-s", BY_NAME[topology].intercept]
     with intercepted(lab, topology):
-        run = start(lab, [*line, "-u", str(users), "-c", "10.17.15.*", *more])
+        run = start(lab, [*line, "-u", str(users), "-c", clients, *more])
         assert run.finish() == 0, run.text
     assert run.result["users"]["completed"] == users, run.text
     assert run.result["sessions"]["rejected"] == dict.fromkeys(run.result["sessions"]["rejected"], 0)
