@@ -8,6 +8,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.load import FORGED, Load, Outcome
@@ -81,15 +82,23 @@ def intercepting(lab: Lab, topology: Topology) -> Iterator[Intercepting]:
 
 
 def send(lab: Lab, load: Load, ready: Intercepting, options: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Starts `gryphon send`; its result and its output are for `result`."""
+    """Starts `gryphon send` against nginx; its result and its output are for `result`."""
+    return start(lab, ready, load.capture, PORT, ["-u", str(load.users), "-i", str(load.rate), *options])
+
+
+def start(lab: Lab, ready: Intercepting, capture: Path, port: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts `gryphon send` against any server of the lab; its result and its output are for `result`.
+
+    Args:
+        port: the recorded one, and the server's.
+        options: with the number of users.
+    """
     (lab.directory / "result.json").unlink(missing_ok=True)
     line = [
         *(script("gryphon"), "send"),
-        *("-x", f"{PORT}-{SERVER_V4}:{PORT}"),
-        *("-f", str(load.capture)),
+        *("-x", f"{port}-{SERVER_V4}:{port}"),
+        *("-f", str(capture)),
         *("-s", ready.topology.intercept),
-        *("-u", str(load.users)),
-        *("-i", str(load.rate)),
         *("-c", ",".join(f"{net}.*" for net in FORGED)),
         *("--json", str(lab.directory / "result.json")),
         *("-l", str(lab.directory / "sender.log")),
