@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from collections import Counter
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
@@ -60,7 +62,7 @@ class Served(NamedTuple):
 class Mosquitto(Daemon):
     """mosquitto on the server host, port 1883 of both IP versions, as a context manager.
 
-    Without `counted` it logs no packet, for loads: its own counters must do (`counters`).
+    Without `counted` it logs no packet, for loads: its own counters must do (`Counters`).
     """
 
     def __init__(self, lab: Lab, *, counted: bool = True) -> None:
@@ -80,13 +82,6 @@ class Mosquitto(Daemon):
     def subscribed(self, mark: Mark) -> int:
         """Subscriptions that it confirmed since `mark`."""
         return self._logged(mark).packets["sending SUBACK"]
-
-    def counters(self, *names: str) -> list[int]:
-        """Its own counters of at most a second ago, by the ends of their topics ("clients/connected")."""
-        topics = [word for name in names for word in ("-t", f"$SYS/broker/{name}")]
-        line = [tool("mosquitto_sub"), "-h", "127.0.0.1", "-C", str(len(names)), "-W", "5", "-F", "%t %p", *topics]
-        rows = dict(row.split(" ") for row in self.lab.run("server", line).stdout.splitlines())
-        return [int(rows[f"$SYS/broker/{name}"]) for name in names]
 
     def _logged(self, mark: Mark) -> Served:
         with self.output.open("rb") as log:
@@ -108,11 +103,65 @@ class Mosquitto(Daemon):
         return [tool("mosquitto"), "-c", str(configuration)]
 
     def _answers(self) -> bool:
-        try:
-            self.counters("clients/total")
-        except EnvironmentFault:  # not listening yet
-            return False
-        return True
+        line = subscribe("-t", "$SYS/broker/version", "-C", "1", "-W", "5", host="127.0.0.1")
+        return self.lab.run("server", line, check=False).returncode == 0
+
+
+class Counters:
+    """mosquitto's own counters, as a context manager: a client on the server host subscribes to their topics.
+
+    The broker tells a counter that has changed once a second. The lab's own client is left out of all.
+    """
+
+    _TOPICS = ("clients/connected", "subscriptions/count", "publish/messages/received", "publish/messages/sent")
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._output = lab.directory / "mosquitto.counters"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        topics = [word for name in self._TOPICS for word in ("-t", f"$SYS/broker/{name}")]
+        with self._output.open("wb") as output:
+            line = subscribe("-F", "%t %p", *topics, host="127.0.0.1")
+            self._process = self._lab.popen("server", line, stdout=output)
+        until("the counters", lambda: self._told() if len(self._told()) == len(self._TOPICS) else None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._lab.end(self._process)
+
+    @property
+    def clients(self) -> int:
+        """Clients that are connected."""
+        return self._told()["clients/connected"] - 1
+
+    @property
+    def subscriptions(self) -> int:
+        """Subscriptions of all clients."""
+        return self._told()["subscriptions/count"] - len(self._TOPICS)
+
+    @property
+    def received(self) -> int:
+        """Publishes of clients since it started."""
+        return self._told()["publish/messages/received"]
+
+    @property
+    def sent(self) -> int:
+        """Publishes to clients since it started."""
+        return self._told()["publish/messages/sent"]
+
+    def _told(self) -> dict[str, int]:
+        """The last value of each; of what was sent without what this client had been sent before that value."""
+        told = {}
+        for before, line in enumerate(self._output.read_text().splitlines(keepends=True)):
+            topic, _, value = line.removeprefix("$SYS/broker/").partition(" ")
+            if line.endswith("\n"):
+                told[topic] = int(value) - (before if topic == "publish/messages/sent" else 0)
+        return told
 
 
 def publish(*options: str, host: str = SERVER_V4) -> list[str]:
