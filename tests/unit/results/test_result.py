@@ -58,10 +58,33 @@ def test_the_keys_stand_in_the_order_of_the_schema() -> None:
 
 
 def test_counters_arrive_under_their_names() -> None:
-    made = counters(failed_timeout=3, failed_pmtu=2, pushed=7, mismatched=4, sessions_started=2500)
+    made = counters(
+        failed_timeout=3,
+        failed_pmtu=2,
+        pushed=7,
+        mismatched=4,
+        other_size=3,
+        other_content=2,
+        awaited=3010,
+        extracted=5,
+        unextracted=6,
+        sessions_started=2500,
+    )
     document = build_result(facts(counters=made, ring_lost=9)).document
     assert document["users"]["failed"] == {**dict.fromkeys(FAILURES, 0), "timeout": 3, "pmtu": 2}
-    assert document["messages"] == {"sent": 3000, "answered": 3000, "pushed": 7, "mismatched": 4}
+    assert document["messages"] == {
+        "sent": 3000,
+        "answered": 3000,
+        "pushed": 7,
+        "matched": 2996,
+        "mismatched": 4,
+        "other_size": 3,
+        "other_content": 2,
+        "missing": 10,
+        "extracted": 5,
+        "unextracted": 6,
+    }
+    assert document["sessions_run"]["failed"] == document["users"]["failed"]
     assert document["packets"] == {"sent": 12_034, "retransmitted": 12, "responses": 11_020, "ring_lost": 9}
     assert document["sessions_run"]["started"] == 2500
     assert document["users"]["requested"] == 1000

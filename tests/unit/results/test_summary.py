@@ -31,7 +31,7 @@ def test_a_good_run_reads_like_this() -> None:
         "completed 1,000 failed 0 most at once 840",
         "packets sent 12,034 resent 12 responses 11,020",
         "messages sent 3,000 answered 3,000 pushed 0",
-        "other size 0",
+        "matched 3,000 differing 0 missing 0",
         "bytes sent 1.23 MB received 56.1 MB",
         "",
         "latency, ms p50 p90 p99 max count",
