@@ -1,13 +1,14 @@
 """A client's stream to messages: where one ends, what was waited for in front of it, and how long.
 
-A message is a run of client bytes with no server bytes in between. A run is several messages when the client
-paused: the next segment continues a message only within 200 ms (or two handshakes, on a slow path, where one
-write takes several round trips) and only after a segment that does not look like the end of a write: without
-PSH, or of full size.
+A message is a run of client bytes with no server bytes in between that the client had seen (``waits``). A run is
+several messages when the client paused: the next segment continues a message only within 200 ms (or two handshakes,
+on a slow path, where one write takes several round trips) and only after a segment that does not look like the end of
+a write: without PSH, or of full size.
 
-Server bytes in the middle of a write, behind a full segment without PSH, were not waited for: they are
-pushes. So are bytes after a pause of more than a second, bytes that began later than ``answer_within_ns``,
-and bytes behind the close of the client.
+Server bytes in the middle of a write, behind a full segment without PSH, were not waited for there either: like those
+that a message had not seen they belong to the answer that a later message waits for, or the end. Bytes after a pause
+of more than a second are pushes, and so are bytes that began later than ``answer_within_ns``, and those that the
+client's close does not acknowledge.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.capture.columns import PSH, Array
+from gryphon.sender.capture.waits import arrived, first_push, seen, take, told
 from gryphon.sender.compiled import int64, kernel
 
 _CONTINUES_NS = 200_000_000
-_PUSH_AFTER_NS = 1_000_000_000
 _SETTLE_NS = 200_000_000
 
 
@@ -44,50 +45,34 @@ def _reaches_end(segments: Array, pieces: Array, j: int) -> bool:
 
 
 @kernel
-def _answer(
-    segments: Array,
-    order: npt.NDArray[np.uint32],
-    bursts: Array,
-    first: int,
-    last: int,
-    since: int,
-    within: int,
-) -> tuple[int, int, int, int]:
-    """The answer to what ended at ``since``, among the BURST rows: (bytes, pushed, time of its end, pause)."""
-    expect, pushed, longest = int64(0), int64(0), int64(0)
-    end = since
-    row = first
-    while row < last and bursts["bytes"][row] == 0:
+def _bytes(bursts: Array, row: int, stop: int) -> int:
+    """What the BURST rows have."""
+    total = int64(0)
+    while row < stop:
+        total += bursts["bytes"][row]
         row += 1
-    first = row
-    while row < last:
-        now = segments["time_ns"][order[bursts["position"][row]]]
-        if row == first:
-            if now - since > within:
-                break
-        elif now - end > _PUSH_AFTER_NS:
-            break
-        else:
-            longest = max(longest, now - end)
-        end = max(end, now)
-        expect += bursts["bytes"][row]
-        row += 1
-    while row < last:
-        pushed += bursts["bytes"][row]
-        row += 1
-    return expect, pushed, end, longest
+    return total
 
 
 @kernel
 def _write(
-    messages: Array, n: int, stream_end: int, gap: int, expect: int, answer: int, longest: int, pushed: int
+    messages: Array,
+    n: int,
+    stream_end: int,
+    gap: int,
+    expect: int,
+    answer: int,
+    longest: int,
+    pushed: int,
+    overlaps: bool,
 ) -> None:
     messages["stream_end"][n] = stream_end
     messages["gap_ns"][n] = max(gap, 0)
     messages["expect"][n] = expect
-    messages["answer_ns"][n] = answer
+    messages["answer_ns"][n] = answer if expect else 0
     messages["settle_ns"][n] = max(_SETTLE_NS, 2 * longest)
     messages["pushed"][n] = pushed
+    messages["overlaps"][n] = overlaps
 
 
 @kernel
@@ -114,14 +99,24 @@ def divide(
         stream_end = int64(0)
         in_write = False
         before = n
+        # the rows from ``burst`` on, but for its first ``used`` bytes, wait to be counted; those up to ``come`` are in
+        # front of the message, ``heard`` bytes with all before them, of which ``counted`` have been counted
+        come, used, heard, counted = burst, int64(0), int64(0), int64(0)
         while piece < piece_stop:
             position = pieces["written"][piece]
             start = segments["time_ns"][order[position]]
-            heard = burst
-            while burst < burst_stop and bursts["position"][burst] <= position:
-                burst += 1
-            limit = within if not in_write else int64(-1)
-            expect, pushed, answered, longest = _answer(segments, order, bursts, heard, burst, since, limit)
+            new = come
+            come, heard = arrived(bursts, come, burst_stop, position, heard)
+            push = first_push(segments, order, bursts, new, come, since, within)
+            known = seen(segments, order, pieces, piece, facts, c, heard)
+            most = int64(0) if in_write else known - counted
+            expect, answered, longest, burst, used = take(segments, order, bursts, burst, used, push, most, since)
+            pushed = int64(0)
+            if burst == push:
+                pushed, burst = _bytes(bursts, push, come), come
+            counted += expect + pushed
+            known = max(known, counted)
+            look, total = come, heard
             while True:  # to the end of the message
                 i = pieces["segment"][piece]
                 stream_end += pieces["length"][piece]
@@ -137,36 +132,28 @@ def divide(
                 in_write = soon and full and not pushes
                 if not soon or (pushes and not full):
                     break
-                while burst < burst_stop and bursts["position"][burst] <= ahead and bursts["bytes"][burst] == 0:
-                    burst += 1
-                if burst < burst_stop and bursts["position"][burst] <= ahead:
+                look, total = arrived(bursts, look, burst_stop, ahead, total)
+                if total > known and seen(segments, order, pieces, piece, facts, c, total) > known:
                     break
-            _write(
-                messages,
-                n,
-                stream_end,
-                start - answered,
-                expect,
-                answered - since if expect else 0,
-                longest,
-                pushed,
-            )
+            overlaps = heard > counted
+            _write(messages, n, stream_end, start - answered, expect, answered - since, longest, pushed, overlaps)
             n += 1
             since = max(ended, since)
         counts[c] = n - before
-        heard = burst
+        new, stop = come, burst_stop
+        known = facts["server_bytes"][c]
         if facts["end"][c] == 1 or facts["end"][c] == 2:
-            while burst < burst_stop and bursts["position"][burst] <= facts["closed"][c]:
-                burst += 1
-        else:
-            burst = burst_stop
-        expect, pushed, answered, longest = _answer(segments, order, bursts, heard, burst, since, within)
-        while burst < burst_stop:
-            pushed += bursts["bytes"][burst]
-            burst += 1
+            stop, heard = arrived(bursts, come, burst_stop, facts["closed"][c], heard)
+            known = told(segments, int64(order[facts["closed"][c]]), facts, c, heard)
+        push = first_push(segments, order, bursts, new, stop, since, within)
+        expect, answered, longest, burst, used = take(
+            segments, order, bursts, burst, used, push, known - counted, since
+        )
+        pushed = _bytes(bursts, burst, burst_stop) - used
+        burst = burst_stop
         gap = int64(0)
         if facts["end"][c] != 0:
             gap = segments["time_ns"][order[facts["closed"][c]]] - answered
-        _write(messages, n, stream_end, gap, expect, answered - since if expect else 0, longest, pushed)
+        _write(messages, n, stream_end, gap, expect, answered - since, longest, pushed, False)
         n += 1
     return n

@@ -44,12 +44,13 @@ MESSAGE = np.dtype(
     [
         ("stream_end", "i8"),  # offset in the client's stream one past this message
         ("gap_ns", "i8"),  # from the later of (end of the previous message, last byte of its answer) to the start
-        ("expect", "i8"),  # bytes of the answer to the previous message; of the first: what the server said first
+        ("expect", "i8"),  # bytes of the answer to what went before; of the first: what the server said first
         ("answer_ns", "i8"),  # end of the previous message to the last byte of that answer; 0 when expect is 0
         ("settle_ns", "i8"),  # quiet time that ends an answer of another size: max(200 ms, twice its longest pause)
-        ("pushed", "i8"),  # server bytes before this message that nobody waited for
+        ("pushed", "i8"),  # server bytes before this message that nobody waits for
         ("head", "i8"),  # where the first bytes of that answer begin in Recording.heads
         ("head_length", "u2"),  # bytes there: answer_bytes or expect, or fewer where the capture lacks some
+        ("overlaps", "u1"),  # more had come than this message waited for: a later one waits for the rest
     ]
 )
 """One client message, or the end of a session (stream_end = length, gap_ns to the first FIN or RST or 0).

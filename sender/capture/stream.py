@@ -46,6 +46,7 @@ FACTS = np.dtype(
         ("length", "i8"),  # of the client's stream
         ("server_bytes", "i8"),
         ("server_base", "i8"),  # sequence number of the server's first byte, -1 unknown
+        ("acknowledged", "i8"),  # how many of them the client acknowledges in the end
         ("syn", "i8"),  # segment of the first SYN
         ("opened", "i8"),  # position at which the handshake was complete for the client
         ("handshake_ns", "i8"),
@@ -305,6 +306,7 @@ def _follow(
     facts["length"][c] = length
     facts["server_bytes"][c] = server_highest
     facts["server_base"][c] = server_base
+    facts["acknowledged"][c] = acknowledged
     facts["syn"][c] = syn
     facts["opened"][c] = opened
     facts["closed"][c] = closed

@@ -19,7 +19,7 @@ def loaded(tmp_path: Path, conversation: Conversation) -> Recording:
 
 
 def entry(
-    end: int, gap: float, expect: int = 0, answer: float = 0, settle: float = 200, pushed: int = 0
+    end: int, gap: float, expect: int = 0, answer: float = 0, settle: float = 200, pushed: int = 0, overlaps: int = 0
 ) -> dict[str, int]:
     """What ``entries_of`` gives, times in milliseconds."""
     return {
@@ -29,6 +29,7 @@ def entry(
         "answer_ns": round(answer * MS),
         "settle_ns": round(settle * MS),
         "pushed": pushed,
+        "overlaps": overlaps,
     }
 
 
@@ -124,15 +125,16 @@ def test_an_answer_that_begins_too_late_is_pushed(tmp_path: Path) -> None:
     assert entries_of(load([path], None, Rules(answer_within_ns=60_000 * MS)), 0)[1] == entry(8, 9, 4, 10_001)
 
 
-def test_bytes_in_the_middle_of_a_write_are_not_awaited(tmp_path: Path) -> None:
+def test_bytes_in_the_middle_of_a_write_are_awaited_behind_it(tmp_path: Path) -> None:
+    """Nobody waited for them there, but they may answer what the write begins with: a replay counts them on."""
     talk = Conversation().open()
     talk.say(10, b"a" * 1460, ACK)
-    talk.answer(11, b"push")
+    talk.answer(11, b"early")
     talk.say(12, b"b" * 100)
     talk.answer(13, b"answer")
     talk.close(14)
     entries = entries_of(loaded(tmp_path, talk), 0)
-    assert entries == [entry(1460, 9), entry(1560, 2, pushed=4), entry(1560, 1, 6, 1)]
+    assert entries == [entry(1460, 9), entry(1560, 2, overlaps=1), entry(1560, 1, 11, 1, settle=200)]
 
 
 def test_an_interim_answer_is_awaited(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 "answer_ns": round(answer * MS),
                 "settle_ns": round(max(200.0, 2 * longest) * MS),
                 "pushed": 0,
+                "overlaps": 0,
             }
             for end, (gap, expect, answer, longest) in zip([*lengths, lengths[-1]], entries, strict=True)
         ],
