@@ -171,7 +171,8 @@ def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
 @inner
 def _judge(core: Core, row: int, user: Any, entry: Any, now: int) -> None:
     """Whether the answer, now complete, is the recorded one as far as is known."""
-    other_size = user.answer != entry.expect
+    # of what was pipelined the answers are judged together: more may belong to the next one
+    other_size = bool(user.answer < entry.expect or (user.answer > entry.expect and entry.fresh))
     if other_size:
         count(core, Counter.OTHER_SIZE, 1)
         keep_example(core, OTHER_SIZE, row, user, now, entry.expect, user.answer)
@@ -219,6 +220,9 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
         count(core, Counter.AWAITED, 1)
     if user.answer >= entry.expect:
         answered(core, row, user, now, now)
+    elif user.answer > 0:  # the answer to an earlier one of several: it may be shorter than recorded, and all
+        user.phase = Phase.UNSURE
+        set_action(user, now, now + _settle_time(user, entry))
 
 
 @inner
@@ -230,9 +234,8 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
     # a server faster than the recorded one earns no credit against a later stall
     user.intended = due & MASK if after(intended, due) > 0 else intended
     user.sent_at = now & MASK
-    if entry.fresh:
-        user.answer = 0
-        user.outcome &= ~DIFFERS & 0xFF
+    user.outcome &= ~DIFFERS & 0xFF
+    user.answer = 0 if entry.fresh else max(int64(user.answer) - int64(entry.expect), 0)
     user.marks &= ~Mark.FIRST_BYTE & 0xFF
     if user.snd_una == user.snd_max:
         user.marks |= Mark.TIMING
@@ -289,12 +292,13 @@ def _settle(user: Any, entry: Any, length: int, pushed: bool) -> int:
     """Which phase waits for the rest of an answer after a segment of ``length`` bytes.
 
     Without PSH the server has more to send: silence means loss, and its retransmissions get their time. With PSH, an
-    answer of one flight whose last segment is not full is whole; a larger one may have stopped between two writes.
+    answer of one flight whose last segment is not full is whole; a larger one may have stopped between two writes, and
+    the answers to several messages between any two.
     """
     if not pushed:
         return int64(Phase.STALLED)
     one_flight = user.answer <= FIRST_FLIGHT * int64(user.mss) and length % user.mss != 0
-    if user.answer >= entry.expect or one_flight:
+    if user.answer >= entry.expect or (one_flight and not entry.pipelined):
         return int64(Phase.SETTLE)
     return int64(Phase.UNSURE)
 
@@ -313,7 +317,7 @@ def _settle_time(user: Any, entry: Any) -> int:
 def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers: bool, pushed: bool) -> None:
     """Bytes that the script does not wait for: what a run with ``push`` would have waited for is timed all the same."""
     if not answers:
-        if pushed:
+        if pushed and not entry.early:
             count(core, Counter.PUSHED, 1)
     elif user.answer >= entry.expect and user.message != session_of(core, row).first:
         count(core, Counter.MESSAGES_ANSWERED, 1)
@@ -377,8 +381,9 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     settling = user.phase != Phase.ANSWER and _is_waiting(user)
     if user.phase == Phase.DUE:
         advance(core, row, user, now)
-    elif settling and user.hole_start[0] != user.hole_end[0]:
-        # more has come, out of order: the answer is not over, but its next byte may be awaited no longer than another's
+    elif settling and (user.hole_start[0] != user.hole_end[0] or (entry.pipelined and user.snd_una != user.snd_max)):
+        # more has come, out of order, or a message is lost that the server has not answered: the answer is not over,
+        # but its next byte may be awaited no longer than another's
         user.phase = Phase.ANSWER
         set_action(user, now, now + core.timeout)
     elif settling:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.replay import pipelines
 from gryphon.sender.replay.fields import Fields
 from gryphon.sender.replay.verify import Verify, compared
 
@@ -39,20 +40,22 @@ ENTRY = np.dtype(
         ("settle", "i8"),  # us of silence after which that answer counts as complete
         ("stream_end", "u4"),  # one past the message's last byte in the session's stream
         ("expect", "u4"),  # bytes of the answer to the previous message; 0: nobody waits
-        ("fresh", "u1"),  # the count of answer bytes begins anew with this message
+        (
+            "fresh",
+            "u1",
+        ),  # the count of answer bytes begins anew with this message, else what exceeds ``expect`` counts on
         ("last", "u1"),  # the end entry: not a message, but the close
         ("head", "i8"),  # where the first bytes of the recorded answer to the previous message stand in Script.heads
         ("head_length", "u2"),  # how many of them are compared
         ("blind", "u1"),  # it leaves on time alone: ``expect`` is counted and timed, never awaited
+        ("pipelined", "u1"),  # the answers to several messages may be awaited: see pipelines
+        ("early", "u1"),  # what comes while it is due, and nothing is awaited, counts for a later wait
     ],
     align=True,
 )
 
 PATIENCE_US = 5_000_000
 """How much longer than recorded a user waits for a server that closed first in the recording."""
-
-PUSH_PAUSE_NS = 1_000_000_000
-"""Server bytes after a longer pause are a push (design, section 6)."""
 
 SETTLE_S = 0.2
 """The shortest silence that ends an answer (``sender.capture.messages``), unless another is chosen."""
@@ -198,6 +201,8 @@ def _push(source: npt.NDArray[Any], entries: npt.NDArray[Any], speed: float) -> 
     entries["gap"] = np.minimum(between, LONGEST_US).astype(np.int64)
     entries["duration"] = 0
     entries["blind"] = entries["expect"] > 0
+    entries["fresh"] |= entries["blind"]
+    entries["pipelined"] = entries["early"] = 0
 
 
 def _hold(sessions: npt.NDArray[Any], entries: npt.NDArray[Any], hold_s: float) -> None:
@@ -219,7 +224,6 @@ def _entries(recording: Recorded, sessions: npt.NDArray[Any], speed: float) -> n
     entries["settle"] = np.minimum(source["settle_ns"] // 1000, LONGEST_US)
     entries["stream_end"] = source["stream_end"]
     entries["expect"] = np.minimum(source["expect"], 0xFFFFFFFF)
-    # an answer to a message that was pipelined in front of this one counts on, unless the pause makes it a push
-    entries["fresh"] = (source["expect"] > 0) | (source["gap_ns"] > PUSH_PAUSE_NS)
     entries["last"][sessions["first"] + sessions["entries"] - 1] = 1
+    pipelines.mark(entries, source, sessions["first"].astype(np.int64))
     return entries

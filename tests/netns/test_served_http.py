@@ -29,7 +29,8 @@ VISITS = (
     Visit("posts twice", ("/upload", "/upload"), (*POST, *CHUNKED)),
 )
 
-# Sessions that wait for every echo, one that is pushed to and stays half a second longer, one of one-way messages.
+# Sessions that wait for every echo, one that is pushed to and stays half a second longer, one of one-way messages, one
+# whose echoes come while it is still sending.
 _CLIENTS = """
 import asyncio, sys
 import websockets
@@ -56,13 +57,20 @@ async def ahead(peer):
     await peer.send("at last")
     assert await peer.recv() == "at last"
 
+async def hurried(peer):
+    texts = [f"message {number}" for number in range(int(sys.argv[3]))]
+    for text in texts:
+        await peer.send(text)
+    assert [await peer.recv() for _ in texts] == texts
+
 async def main():
-    for talk in (echoed, pushed, ahead, echoed):
+    for talk in (echoed, pushed, ahead, echoed, hurried):
         await visit(talk)
 
 asyncio.run(main())
 """
-SOCKETS = 4
+SOCKETS = 5
+HURRIED = 20
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +99,11 @@ def websockets(lab: Lab, nginx: Nginx) -> Iterator[WebSockets]:
 
 @pytest.fixture(scope="module")
 def talks(lab: Lab, websockets: WebSockets) -> tuple[Path, Mark]:
-    """Four sessions, and what the WebSocket server counted of them."""
+    """Five sessions, and what the WebSocket server counted of them."""
     path, before = lab.directory / "websocket.pcap", websockets.mark()
     address = url(4, "/live").replace("http", "ws")
     with recorded(lab, path, PORT, SOCKETS):
-        lab.run("sender", [system_python(), "-c", _CLIENTS, address, str(TICKS)])
+        lab.run("sender", [system_python(), "-c", _CLIENTS, address, str(TICKS), str(HURRIED)])
     return path, websockets.since(before, SOCKETS)
 
 
@@ -103,7 +111,7 @@ def test_every_websocket_message_is_echoed_and_every_push_arrives(
     lab: Lab, nginx: Nginx, websockets: WebSockets, talks: tuple[Path, Mark]
 ) -> None:
     path, once = talks
-    assert (once.received, once.echoed, once.pushed) == (4 + 1 + 21 + 4, 4 + 1 + 4, TICKS)
+    assert (once.received, once.echoed, once.pushed) == (4 + 1 + 21 + 4 + HURRIED, 4 + 1 + 4 + HURRIED, TICKS)
     times = USERS // SOCKETS
     accepted, before = nginx.mark(), websockets.mark()
     result = replay(lab, path, PORT, "-i", "250")

@@ -37,6 +37,7 @@ MESSAGE_COLUMNS = np.dtype(
         ("answer_ns", "i8"),
         ("settle_ns", "i8"),
         ("pushed", "i8"),
+        ("overlaps", "u1"),
     ]
 )
 
@@ -54,6 +55,7 @@ class Message:
     gap_ms: float = 1.0
     expect: int = 0
     answer_ms: float = 0.0
+    overlaps: bool = False
 
 
 def make_script(
@@ -85,6 +87,7 @@ def make_script(
                 message.answer_ms * MS,
                 200 * MS,
                 0,
+                message.overlaps,
             )
     recording = SimpleNamespace(sessions=session, messages=rows, payload=np.arange(size, dtype=np.uint8))
     return compile_script(recording, {80: 0}, speed, hold_s, push=push)
