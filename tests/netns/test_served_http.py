@@ -29,7 +29,7 @@ VISITS = (
     Visit("posts twice", ("/upload", "/upload"), (*POST, *CHUNKED)),
 )
 
-# Sessions that wait for every echo, one that is pushed to and stays half a second longer, one of one-way messages, one
+# Sessions that wait for every echo, one that is pushed to and stays a second longer, one of one-way messages, one
 # whose echoes come while it is still sending.
 _CLIENTS = """
 import asyncio, sys
@@ -49,7 +49,7 @@ async def pushed(peer):
     assert await peer.recv() == "subscribed"
     for number in range(int(sys.argv[2])):
         assert await peer.recv() == f"tick {number}"
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1)
 
 async def ahead(peer):
     for number in range(20):
