@@ -7,12 +7,12 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from gryphon.controller.errors import InputFault
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from gryphon.sender.replay.arrivals import Arrivals
 
 LONGEST_S = 365 * 86_400.0
