@@ -388,6 +388,17 @@ def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at:
 
 
 @inner
+def _in_time_wait(core: Core, row: int, user: Any, record: Any, now: int) -> None:
+    """RFC 9293, 3.10.7.4: a reset ends it; what comes again, data before the FIN too, is acknowledged again."""
+    ahead = after(record.seq, user.rcv_nxt)
+    if record["flags"] & RST:
+        if ahead == 0:
+            move(user, Event.END)
+    elif ahead != 0 or record.length > 0 or record["flags"] & (SYN | FIN):
+        acknowledge(core, row, user, now)
+
+
+@inner
 def _is_unreachable(record: Any) -> bool:
     """ICMP unreachable or time exceeded (RFC 1122, 4.2.3.9); a quench or a redirect ends nothing."""
     if record.version == 4:
@@ -438,8 +449,7 @@ def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     elif is_open(user):
         _in_synchronised(core, row, user, record, now, at)
     elif user.state == State.TIME_WAIT:
-        if record["flags"] & FIN:  # our last acknowledgement was lost (3.10.7.4, eighth)
-            acknowledge(core, row, user, now)
+        _in_time_wait(core, row, user, record, now)
     elif not record["flags"] & RST and record["flags"] & ACK:
         emit(core, row, user, now, RST, record.ack, 0, 0)  # CLOSED answers with a reset (3.10.7.1)
     finish_unsent(core, row, user, now)

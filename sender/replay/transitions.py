@@ -85,7 +85,7 @@ TRANSITIONS: tuple[tuple[State, Event, State, str], ...] = (
             "A reset, an error or a time-out ends the connection (3.10.7, 3.8.3).",
         )
         for state in State
-        if state not in (State.IDLE, State.CLOSED)
+        if state not in (State.IDLE, State.CLOSE_WAIT, State.CLOSED)  # CLOSE_WAIT lasts no time
     ),
 )
 """State, event, next state, and the sentence with its section of RFC 9293."""

@@ -232,6 +232,39 @@ def test_a_repeated_fin_is_acknowledged_again_in_time_wait() -> None:
     t.balanced()
 
 
+@pytest.mark.parametrize(
+    ("flags", "seq", "length"), [("P.", 51, 10), (".", 1, 50), (".", 61, 0), ("S.", 0, 0), ("P.", 62, 10)]
+)
+def test_in_time_wait_everything_that_comes_again_is_acknowledged(flags: str, seq: int, length: int) -> None:
+    """Our acknowledgement of the last data and the FIN was lost: the server begins again with the data."""
+    t = _answered()
+    t.until(10)
+    t.take("F.", 101)
+    t.give("P.", 51, 102, 10)
+    t.give("F.", 61, 102)
+    t.drop()
+    t.give(flags, seq, 102, length)
+    t.take(".", 102, ack=62)
+    t.give(".", 62, 102)
+    t.quiet(1000)
+
+
+def test_a_reset_ends_time_wait_only_exactly_at_the_next_number() -> None:
+    """RFC 9293, 3.10.7.4, second."""
+    t = _answered()
+    t.until(10)
+    t.take("F.", 101)
+    t.give("F.", 51, 102)
+    t.take(".", 102, ack=52)
+    t.give("R.", 53, 102)
+    t.give("F.", 51, 102)
+    t.take(".", 102, ack=52)
+    t.give("R.", 52, 102)
+    t.give("F.", 51, 102)
+    t.take("R", 102)
+    t.balanced()
+
+
 def test_a_closed_user_answers_with_a_reset_but_never_answers_a_reset() -> None:
     t = _answered(End.CLIENT_RST)
     t.until(10)
