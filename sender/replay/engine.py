@@ -249,10 +249,11 @@ class Engine:
         self._core["sample_width"] = samples.shape[1]
         if samples.size:
             bind(self._core, "samples", samples)
-        self.consumed = int(_take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
-        _serve_timers(self._cores, now)
         if now >= self._core["until"]:
             self._core["draining"] = 1
+        self.consumed = int(_take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
+        _serve_timers(self._cores, now)
+        if self._core["draining"]:
             _drain_users(self._cores, now, DRAINED_PER_STEP)
         elif starts:
             _start_users(self._cores, now, starts)

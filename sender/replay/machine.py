@@ -497,6 +497,17 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
 
 
 @inner
+def _return(core: Core, row: int, user: Any, now: int) -> None:
+    """The time away after a failure is over: the next session begins, unless the run's time is over too."""
+    core.away -= 1
+    if core.draining:
+        user.phase = Phase.ENDED
+        user.act_at = 0
+    else:
+        start(core, row, now, now - after(now, user.act_at))
+
+
+@inner
 def on_timer(core: Core, row: int, now: int) -> None:
     """The row's slot of the wheel has come: serve whatever is due, and find its next place."""
     user = user_at(core.users, row)
@@ -507,8 +518,7 @@ def on_timer(core: Core, row: int, now: int) -> None:
             user.hops -= 1
             user.act_at = plus(user.act_at, 1 << HOP_BITS)
         elif user.phase == Phase.AWAY:
-            core.away -= 1
-            start(core, row, now, now - after(now, user.act_at))
+            _return(core, row, user, now)
         else:
             on_silence(core, row, user, now)
     if user.marks & Mark.HELD:
@@ -567,9 +577,7 @@ def drain(core: Core, row: int, now: int) -> None:
     """The run's time is over: nobody comes back, and who waits for nothing closes."""
     user = user_at(core.users, row)
     if user.phase == Phase.AWAY:
-        core.away -= 1
-        user.phase = Phase.ENDED
-        user.act_at = 0
+        _return(core, row, user, now)
     elif is_open(user) and (user.phase == Phase.DUE or user.phase == Phase.PEER_CLOSE):
         cut(core, row, user, now)
         arm(core, row, user, now, core.tick)

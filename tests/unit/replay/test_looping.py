@@ -168,6 +168,25 @@ class TestDuration:
         assert engine.finished
         assert engine.counters[Counter.STARTED] == pytest.approx(100, abs=1)
 
+    def test_nobody_comes_back_in_the_step_that_finds_the_time_over(self) -> None:
+        t = Transcript([Message(100)], loops=0, duration_s=1.0, hold_s=1e6).open()
+        t.until(4)
+        t.give(".", 1, 101)
+        t.until(999)
+        t.now_ms = 1001
+        t.give("R.", 1, 101)
+        assert t.engine.finished
+        assert (t.count(Counter.SESSIONS_STARTED), t.count(Counter.COMPLETED)) == (1, 1)
+
+    def test_a_user_whose_time_away_ends_in_that_step_does_not_come_back(self) -> None:
+        t = Transcript([Message(100)], loops=0, duration_s=1.0)
+        t.until(1)
+        t.give("R.", 0, 1)
+        t.now_ms = 1002
+        t.until(1003)
+        assert t.engine.finished
+        assert t.count(Counter.SESSIONS_STARTED) == 1
+
     def test_a_user_in_a_pause_closes_with_a_fin_and_is_cut(self) -> None:
         t = Transcript([Message(100), Message(50, gap_ms=60_000, expect=20)], duration_s=2.0).open()
         t.until(4)
