@@ -414,15 +414,16 @@ def _on_icmp(core: Core, row: int, user: Any, record: Any, now: int) -> None:
     )
     if after(record.seq, user.snd_una) < 0 or after(record.seq, user.snd_max) >= 0:
         return
-    if too_big:
+    if user.state == State.SYN_SENT:
+        if _is_unreachable(record) and not too_big:
+            fail(core, row, user, now, Counter.FAILED_UNREACHABLE)
+            end_connection(core, user)
+    elif too_big:
         fits = int64(record.mss) - core.headers - (TIMESTAMP_BYTES if user.marks & Mark.TIMESTAMPS else 0)
         if MINIMUM_MSS <= fits < user.mss:
             user.mss = fits
             user.snd_nxt = user.snd_una
             user.rto_at = instant(now, 0)  # resend at once, cut anew
-    elif user.state == State.SYN_SENT and _is_unreachable(record):
-        fail(core, row, user, now, Counter.FAILED_UNREACHABLE)
-        end_connection(core, user)
 
 
 @inner

@@ -116,6 +116,22 @@ def test_a_reset_to_the_address_of_an_earlier_loop_is_ignored() -> None:
     assert t.count(Counter.STRAY) == 0
 
 
+def test_a_too_big_about_the_syn_of_a_user_that_came_back_changes_nothing() -> None:
+    """Its segment size is still that of the session before."""
+    t = Transcript([Message(100)], loops=2).open()
+    t.until(4)
+    t.give("R.", 1, 101)
+    t.until(1006)
+    t.follow()
+    t.drop()
+    t.icmp(3, 4, 0, mtu=600)
+    t.until(1500)
+    t.quiet()
+    t.give("S.", 0, 1, mss=1460, options=1)
+    t.take(".", 1, ack=1)
+    assert t.count(Counter.SESSIONS_CONNECTED) == 2
+
+
 def test_a_failed_user_stays_away_for_a_second_and_counts_once() -> None:
     t = Transcript([Message(100)], loops=3)
     for k in range(3):
