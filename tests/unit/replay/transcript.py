@@ -15,6 +15,7 @@ from gryphon.controller.record import RECORD, Kind, Option, Records
 from gryphon.sender.replay.engine import Engine
 from gryphon.sender.replay.measures import FAILURES, Counter
 from gryphon.sender.replay.script import Script
+from gryphon.sender.replay.transitions import State
 
 MASK = 0xFFFFFFFF
 _LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16}
@@ -91,7 +92,8 @@ class Transcript:
         assert ms >= self.now_ms, f"the time is {self.now_ms} ms already"
         self._step()
         while self.now_ms < ms:
-            idle = self.engine.idle_ns(self._now_ns, most_ns=60_000_000_000) / MS
+            most_ns = min(round((ms - self.now_ms) * MS) + 1, 60_000_000_000)
+            idle = self.engine.idle_ns(self._now_ns, most_ns) / MS
             self.now_ms = min(ms, self.now_ms + max(idle, 0.064))
             self._step()
 
@@ -202,6 +204,11 @@ class Transcript:
         self.give("S.", 0, 1, **{"mss": 1460, "options": ALL_OPTIONS, "window_scale": 7, "tsval": 5, **fields})
         self.take(".", 1, ack=1, at=at)
         return self
+
+    @property
+    def state(self) -> State:
+        """The user's state."""
+        return State(int(self.engine._users[0]["state"]))
 
     def count(self, counter: Counter) -> int:
         """A counter of the engine."""
