@@ -1,8 +1,6 @@
-"""The table of states: RFC 9293's client half, whole and nothing else; and docs/tcp.md tells of the same table."""
+"""The table of states: RFC 9293's client half, whole and nothing else."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from gryphon.sender.replay.rows import new_users
 from gryphon.sender.replay.transitions import TRANSITIONS, Event, State, is_open, move
 
 TABLE = {(state, event): following for state, event, following, _ in TRANSITIONS}
-PAGE = Path(__file__).parents[3] / "docs" / "tcp.md"
 
 RFC_9293 = {
     (State.IDLE, Event.OPEN): State.SYN_SENT,
@@ -85,11 +82,3 @@ def test_every_transition_cites_its_section() -> None:
     for *_, sentence in TRANSITIONS:
         assert "(3." in sentence
         assert sentence.endswith(".")
-
-
-def test_the_page_about_tcp_shows_this_table() -> None:
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    assert rows == [
-        f"| `{state.name}` | `{event.name}` | `{following.name}` | {sentence} |"
-        for state, event, following, sentence in TRANSITIONS
-    ]
