@@ -12,6 +12,11 @@ Rules, by section of RFC 9293 unless another is named; the states and their orde
 * Three duplicate acknowledgements resend the first segment; until all is acknowledged, each partial acknowledgement
   resends the next (RFC 6582). A time-out resends from SND.UNA with a window of one segment (RFC 6298, 5.4 to 5.7).
 * A closed window is probed by an acknowledgement one below SND.UNA, with back-off (3.8.6.1, as Linux).
+* The server's MSS and ours bound a segment (3.7.1), an ICMP "too big" lowers it (RFC 5927, 6); its window counts scaled
+  once it is not the SYN-ACK's (RFC 7323, 2.2).
+* An ICMP error about the SYN ends the attempt, later ones are soft (RFC 1122, 4.2.3.9; RFC 5927, 6).
+* In TIME_WAIT what comes again is acknowledged, and a reset at RCV.NXT ends it (3.10.7.4); a user that comes back leaves
+  it for a new connection, whose numbers are higher if the port is the same (3.6.1). CLOSED resets (3.10.7.1).
 """
 
 from __future__ import annotations
