@@ -20,9 +20,10 @@ setup:
 demo: setup
 	$(SUDO) .venv/bin/gryphon demo
 
-# CI stands for what must not be skipped there.
+# CI stands for what must not be skipped there. Unit tests run on all cores; the others share the kernel, one by one.
 test: setup
-	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/unit tests/kernel tests/netns
+	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest -n auto --dist loadfile tests/unit
+	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/kernel tests/netns
 
 FUZZ_SECONDS := 600
 FUZZ_ENGINE := all
