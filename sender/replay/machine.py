@@ -15,8 +15,8 @@ Rules, by section of RFC 9293 unless another is named; the states and their orde
 * The server's MSS and ours bound a segment (3.7.1), an ICMP "too big" lowers it (RFC 5927, 6); its window counts scaled
   once it is not the SYN-ACK's (RFC 7323, 2.2).
 * An ICMP error about the SYN ends the attempt, later ones are soft (RFC 1122, 4.2.3.9; RFC 5927, 6).
-* In TIME_WAIT what comes again is acknowledged, and a reset at RCV.NXT ends it (3.10.7.4); a user that comes back leaves
-  it for a new connection, whose numbers are higher if the port is the same (3.6.1). CLOSED resets (3.10.7.1).
+* In TIME_WAIT what comes again is acknowledged, and a reset at RCV.NXT ends it (3.10.7.4); a user that comes back
+  leaves it for a new connection, whose numbers are higher if the port is the same (3.6.1). CLOSED resets (3.10.7.1).
 """
 
 from __future__ import annotations
