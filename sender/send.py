@@ -9,63 +9,33 @@ import resource
 import sys
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.tokens import find_token
-from gryphon.sender.bar import reading
-from gryphon.sender.capture.load import check_whole, load
-from gryphon.sender.capture.recording import Recording, Rules
-from gryphon.sender.capture.unpack import check_readable
-from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places, taken_addresses
+from gryphon.sender.intercepts import GENERATION, Intercepts, open_intercepts, parse_places
 from gryphon.sender.loop import Loop, Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
-from gryphon.sender.ranges import Pool, check_pool, parse_pool
-from gryphon.sender.replay.arrivals import Arrivals
-from gryphon.sender.replay.engine import BATCH, Engine, Plan
-from gryphon.sender.replay.fields import scratch_bytes
+from gryphon.sender.prepare import Prepared, prepare
+from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.measures import Counter
-from gryphon.sender.replay.script import Recorded, Script, compile_script
-from gryphon.sender.replay.verify import Verify
-from gryphon.sender.replay.wanted import Wanted
 from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.results.verdict import Ending
-from gryphon.sender.rules.apply import apply_rules
-from gryphon.sender.rules.parse import read_rules
-from gryphon.sender.rules.rule import UserRules
-from gryphon.sender.schedule import MOST_LOOPS, plan_arrivals
-from gryphon.sender.transfers import Transfers, parse_transfers
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.raw import RawTransmitter
-from gryphon.sender.transmit.sockets import open_raw
 from gryphon.sender.troubles import troubles
-from gryphon.sender.verification import compile_wants, needed_sample, parse_verify
-from gryphon.sender.warm import warm_up
+from gryphon.sender.verification import parse_verify
 
 log = logging.getLogger("gryphon")
 
 LAST_ANSWERS_S = 0.2
 """After the last connection ended, answers on their way are still dropped before a local interception goes."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the user's input comes to, before anything is opened."""
-
-    options: SendOptions
-    transfers: Transfers
-    pool: Pool
-    recording: Recording
-    script: Script
-    arrivals: Arrivals
-    wanted: Wanted
-    sample: int  # bytes of each segment's payload that the run has to see
 
 
 def run_send(options: SendOptions) -> int:
@@ -79,7 +49,7 @@ def run_send(options: SendOptions) -> int:
     places = parse_places(options.intercept, options.port)
     token = find_token(options.token, options.token_file)
     _check_writable(options.json)
-    prepared = _prepare(options, parse_verify(options.verify, options.ignore, places))
+    prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     with closing(_transmitter(prepared)) as transmitter:
         services, networks = prepared.transfers.services, prepared.pool.networks
         # left early, by a fault before the first packet or in the middle, every grant still ends
@@ -89,60 +59,6 @@ def run_send(options: SendOptions) -> int:
             ending, facts, notes = _replay(prepared, transmitter, opened)
     result = build_result(facts, thresholds)
     return _report(result, options.json, ending, notes)
-
-
-def _prepare(options: SendOptions, verify: Verify) -> Prepared:
-    """Everything before anybody else hears of the run: wrong input, missing permission, compiling, loading."""
-    transfers = parse_transfers(options.transfer)
-    pool = parse_pool(options.clients)
-    if pool.version != transfers.version:
-        raise InputFault(
-            f"the forged range {pool.networks[0]} is IPv{pool.version} and the server {transfers.services[0][0]} is "
-            f"IPv{transfers.version}: give a range of the server's version with -c"
-        )
-    check_pool(pool, options.users, taken_addresses(transfers.services))
-    user_rules = read_rules(options.rules, options.fields)
-    wanted = compile_wants(user_rules, transfers.targets)
-    sample = needed_sample(verify, wanted)
-    # before seconds of compiling: whether packets may be sent at all
-    open_raw(transfers.version).close()
-    check_readable(options.files)
-    warm_up()
-    rules = Rules(
-        keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted, answer_bytes=verify.size
-    )
-    with reading(list(options.files)) as progress:
-        recording = load(list(options.files), list(transfers.targets), rules, progress)
-    if options.strict:
-        check_whole(recording)
-    arrivals = plan_arrivals(
-        options.arrivals, options.rate, options.ramp, options.users, recording.sessions["start_ns"], options.speed
-    )
-    script = _compile(options, transfers, recording, user_rules, verify)
-    rejected = sum(recording.rejected.values())
-    log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
-    return Prepared(options, transfers, pool, recording, script, arrivals, wanted, sample)
-
-
-def _compile(
-    options: SendOptions, transfers: Transfers, recording: Recording, rules: UserRules, verify: Verify
-) -> Script:
-    """The script, re-cut for per-user fields where there are rules for some."""
-    recut: Recorded = recording
-    fields = None
-    if rules.fields:
-        scratch, loops = scratch_bytes(BATCH, options.mtu), options.loops or MOST_LOOPS
-        recut, fields = apply_rules(recording, rules, transfers.targets, options.users, scratch, loops)
-    return compile_script(
-        recut,
-        transfers.targets,
-        options.speed,
-        options.hold_s,
-        push=options.push,
-        settle_s=options.settle_s,
-        fields=fields,
-        verify=verify,
-    )
 
 
 def _check_writable(path: str | None) -> None:
