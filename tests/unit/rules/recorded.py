@@ -33,7 +33,7 @@ def recording(*sessions: Sequence[bytes], port: int = 80) -> Columns:
         row["payload"], row["length"], row["messages"] = len(payload), ends[-1], len(messages)
         row["first_message"], row["server_port"], row["end"] = len(entries), port, 1
         row["syn_window"], row["syn_options"] = 64240, 1
-        entries += [(end, 1_000_000, 0, 0, 200_000_000, 0, 0, 0) for end in [*ends, ends[-1]]]
+        entries += [(end, 1_000_000, 0, 0, 200_000_000, 0, 0, 0, 0) for end in [*ends, ends[-1]]]
         payload += b"".join(messages)
     return Columns(rows, np.array(entries, MESSAGE), np.frombuffer(payload, np.uint8))
 
