@@ -14,6 +14,7 @@ from gryphon.sender.replay.addresses import BLOCK
 from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.script import Script, compile_script
+from gryphon.sender.replay.verify import Verify
 
 SESSION_COLUMNS = np.dtype(
     [
@@ -37,6 +38,8 @@ MESSAGE_COLUMNS = np.dtype(
         ("answer_ns", "i8"),
         ("settle_ns", "i8"),
         ("pushed", "i8"),
+        ("head", "i8"),
+        ("head_length", "u2"),
         ("overlaps", "u1"),
     ]
 )
@@ -49,13 +52,17 @@ ALL_OPTIONS = Option.MSS | Option.WINDOW_SCALE | Option.SACK_PERMITTED | Option.
 
 @dataclass
 class Message:
-    """One message of a test script: bytes, the gap before it, and the answer that is waited for before it."""
+    """One message of a test script: bytes, the gap before it, and the answer that is waited for before it.
+
+    ``head`` is how the recorded answer began.
+    """
 
     size: int
     gap_ms: float = 1.0
     expect: int = 0
     answer_ms: float = 0.0
     overlaps: bool = False
+    head: bytes = b""
 
 
 def make_script(
@@ -69,16 +76,20 @@ def make_script(
     sessions: int = 1,
     hold_s: float | None = None,
     push: bool = False,
+    last_head: bytes = b"",
+    verify: Verify | None = None,
 ) -> Script:
     """A script of identical sessions."""
     session = np.zeros(sessions, SESSION_COLUMNS)
     rows = np.zeros(sessions * (len(messages) + 1), MESSAGE_COLUMNS)
     size = sum(message.size for message in messages)
+    every = [*messages, Message(0, last_gap_ms, last_expect, head=last_head)]
+    heads = b"".join(message.head for message in every)
     for at in range(sessions):
         first = at * (len(messages) + 1)
         session[at] = (0, size, len(messages), first, 80, 64240, 1460, options, 7, end)
-        stream = 0
-        for index, message in enumerate([*messages, Message(0, last_gap_ms, last_expect)]):
+        stream = head = 0
+        for index, message in enumerate(every):
             stream += message.size
             rows[first + index] = (
                 stream,
@@ -87,10 +98,18 @@ def make_script(
                 message.answer_ms * MS,
                 200 * MS,
                 0,
+                head,
+                len(message.head),
                 message.overlaps,
             )
-    recording = SimpleNamespace(sessions=session, messages=rows, payload=np.arange(size, dtype=np.uint8))
-    return compile_script(recording, {80: 0}, speed, hold_s, push=push)
+            head += len(message.head)
+    recording = SimpleNamespace(
+        sessions=session,
+        messages=rows,
+        payload=np.arange(size, dtype=np.uint8),
+        heads=np.frombuffer(heads or b"\0", np.uint8),
+    )
+    return compile_script(recording, {80: 0}, speed, hold_s, push=push, verify=verify)
 
 
 def make_engine(

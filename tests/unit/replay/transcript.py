@@ -12,10 +12,12 @@ import numpy as np
 from peer import ALL_OPTIONS, GENERATION, MS, Message, make_engine, make_script
 
 from gryphon.controller.record import RECORD, Kind, Option, Records
+from gryphon.controller.samples import Samples, apart, sampled
 from gryphon.sender.replay.engine import Engine
 from gryphon.sender.replay.measures import FAILURES, Counter
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.transitions import State
+from gryphon.sender.replay.verify import Verify
 
 MASK = 0xFFFFFFFF
 _LETTERS = {"F": 1, "S": 2, "R": 4, "P": 8, ".": 16}
@@ -41,8 +43,10 @@ class Transcript:
     Args:
         messages: what the user's session says.
         server_isn, client_isn: initial sequence numbers, where a test needs particular ones.
-        end, last_expect, last_gap_ms, speed, options, hold_s, push: of the script, see ``peer.make_script``.
+        end, last_expect, last_head, last_gap_ms, speed, options, hold_s, push, verify: of the script, see
+            ``peer.make_script``.
         batch: descriptors of a step.
+        sample: bytes of every segment's payload that the engine is shown.
         plan: of the engine, see ``engine.Plan``.
     """
 
@@ -60,7 +64,10 @@ class Transcript:
         options: int = ALL_OPTIONS,
         hold_s: float | None = None,
         push: bool = False,
+        last_head: bytes = b"",
+        verify: Verify | None = None,
         batch: int = 8192,
+        sample: int = 0,
         **plan: Any,
     ) -> None:
         self.script = script or make_script(
@@ -72,7 +79,10 @@ class Transcript:
             options=options,
             hold_s=hold_s,
             push=push,
+            last_head=last_head,
+            verify=verify,
         )
+        self.sample = sample
         self.epoch_ns = 0
         if client_isn is not None:
             first = int(make_engine(self.script, **plan).step(0)[0]["seq"])
@@ -102,21 +112,23 @@ class Transcript:
         return self.epoch_ns + round(self.now_ms * MS)
 
     def _step(self, records: Records | None = None) -> None:
-        batch = np.zeros(0, RECORD) if records is None else records
+        samples: Samples
+        batch, samples = apart(np.zeros(0, RECORD) if records is None else records)
         while True:
-            for packet in self.engine.step(self._now_ns, batch):
+            for packet in self.engine.step(self._now_ns, batch, samples):
                 if not self.started:
                     self.started, self.client_isn, self._user = True, int(packet["seq"]), packet.copy()
                 self.seen.append((self.now_ms, packet.copy()))
-            batch = batch[self.engine.consumed :]
+            batch, samples = batch[self.engine.consumed :], samples[self.engine.consumed :]
             if len(batch) == 0:
                 return
 
     # -- the server's packets ------------------------------------------------------------------------------------------
 
-    def record(self, flags: str, seq: int, ack: int, length: int = 0, **fields: Any) -> Any:
-        """One record of the server's, relative numbers."""
-        record = np.zeros(1, RECORD)[0]
+    def record(self, flags: str, seq: int, ack: int, length: int = 0, *, data: bytes = b"", **fields: Any) -> Any:
+        """One record of the server's, relative numbers; ``data`` is its payload, or how a longer one begins."""
+        record = np.zeros(1, sampled(self.sample))[0]
+        seen = data[: self.sample]
         values = {
             "time_ns": self._now_ns,
             "address_hi": self._user["source_hi"],
@@ -124,13 +136,16 @@ class Transcript:
             "port": self._user["port"],
             "seq": (self.server_isn + seq) & MASK,
             "ack": (self.client_isn + ack) & MASK if "." in flags else 0,
-            "length": length,
+            "length": length or len(data),
             "window": 65535,
             "flags": bits(flags),
             "generation": GENERATION,
             "version": 4,
+            "sample_length": len(seen),
             **fields,
         }
+        if seen:
+            values["sample"] = np.frombuffer(seen.ljust(self.sample, b"\0"), np.uint8)
         for name, value in values.items():
             record[name] = value
         return record
@@ -141,7 +156,7 @@ class Transcript:
 
     def give_all(self, *records: Any) -> None:
         """Several records arrive in one batch."""
-        self._step(np.array(list(records), RECORD))
+        self._step(np.array(list(records), sampled(self.sample)))
 
     def icmp(self, kind: int, code: int, seq: int, *, mtu: int = 0, version: int = 4) -> None:
         """An ICMP error about the user's segment that begins at ``seq``."""

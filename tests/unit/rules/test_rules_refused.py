@@ -52,6 +52,14 @@ OK = "match = 'id=(\\w+)'\nvalue = 'user'\n"
         ("[[extract]]\nname = 't'\nuntil = ''", "until is empty"),
         ("[[extract]]\nname = 't'\nafter = 'token='\nwithin = 6", "within = 6"),
         ("[[extract]]\nname = 't'\n[[extract]]\nname = 't'", "is taken"),
+        ("[[stamp]]\nunit = 'us'", "after is missing"),
+        ("[[stamp]]\nafter = ''", "after is missing"),
+        ("[[stamp]]\nafter = 't='\nunit = 'min'", "s or ms or us or ns"),
+        ("[[stamp]]\nafter = 't='\nwithin = 2", "within = 2"),
+        ("[[stamp]]\nafter = 't='\nwithin = 65536", "within = 65536"),
+        ("[[stamp]]\nafter = 't='\nservice = 0", "service = 0"),
+        ("[[stamp]]\nafter = 't='\nmessage = 1", "message is not known"),
+        ("stamp = 3", "under [[stamp]]"),
     ],
 )
 def test_a_wrong_rule_is_refused_when_it_is_read(text: str, said: str, tmp_path: Path) -> None:
@@ -108,6 +116,14 @@ def test_sessions_of_any_width_that_come_to_more_than_a_gibibyte_are_refused(tmp
 def test_a_fault_names_the_rules_number_and_line(tmp_path: Path) -> None:
     with pytest.raises(InputFault, match=r"users.toml, field 2, line 4: width = 0"):
         rules(f"[[field]]\n{OK}[[field]]\n{OK}width = 0", tmp_path)
+
+
+def test_a_stamp_is_of_microseconds_within_256_bytes_unless_told_otherwise(tmp_path: Path) -> None:
+    plain, other = rules(
+        "[[stamp]]\nafter = '\"ts\":'\n[[stamp]]\nservice = 1883\nafter = 't='\nunit = 'ns'\nwithin = 64", tmp_path
+    ).stamps
+    assert (plain.service, plain.after, plain.unit, plain.within) == (None, b'"ts":', "us", 256)
+    assert (other.service, other.after, other.unit, other.within) == (1883, b"t=", "ns", 64)
 
 
 def test_a_short_rule_is_a_field_of_one_port() -> None:
