@@ -323,6 +323,8 @@ def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers:
         count(core, Counter.MESSAGES_ANSWERED, 1)
         note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
         note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
+        if user.outcome & DIFFERS:
+            count(core, Counter.MISMATCHED, 1)
 
 
 @inner

@@ -178,3 +178,10 @@ def test_a_segment_whose_sample_had_all_arrived_tells_nothing() -> None:
     t.give("P.", 1, 21, data=b"+OK alpha" + OK.replace(b"200", b"503"))
     assert _statuses(t) == {}
     assert _differing(t) == (0, 0, 0)
+
+
+def test_with_push_an_answer_of_another_content_is_a_mismatch() -> None:
+    t = _asked(b"+OK alpha", EVERYTHING, push=True, last_gap_ms=1000)
+    t.give("P.", 1, 11, data=b"-ERR none")
+    assert _differing(t) == (0, 1, 1)
+    assert t.count(Counter.MESSAGES_ANSWERED) == 1
