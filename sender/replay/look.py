@@ -24,8 +24,8 @@ STATUSES = 600
 
 _HTTP = (0x48, 0x54, 0x54, 0x50, 0x2F, 0x31, 0x2E)  # HTTP/1.
 _ZERO, _NINE, _SPACE = 0x30, 0x39, 0x20
-_DIGITS = 18
-"""More decimal digits are no time."""
+_DIGITS = 19
+"""More decimal digits are no time: this century's nanoseconds since the epoch have so many."""
 
 
 def new_statuses() -> npt.NDArray[np.int64]:
@@ -111,10 +111,11 @@ def _take_value(core: Core, row: int, rule: Any, begin: int, end: int, whole: bo
 def _take_time(core: Core, rule: Any, begin: int, end: int, at_us: int) -> int:
     """Note how long ago the time that stands here was; where its digits end."""
     value, at = int64(0), begin
-    while at < end and at - begin < _DIGITS and _ZERO <= _byte(core, at) <= _NINE:
-        value = 10 * value + _byte(core, at) - _ZERO
+    while at < end and _ZERO <= _byte(core, at) <= _NINE:
+        if at - begin < _DIGITS:
+            value = 10 * value + _byte(core, at) - _ZERO
         at += 1
-    if at > begin and at < end:
+    if begin < at < end and at - begin <= _DIGITS:
         note(core, Histogram.PUSH, core.wall_clock + at_us - int64(value * rule.scale))
     return at
 

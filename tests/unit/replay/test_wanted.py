@@ -177,11 +177,15 @@ def _ages(t: Transcript) -> tuple[int, int | None, int | None]:
 
 @pytest.mark.parametrize(
     ("unit_us", "stamp"),
-    [(1e6, b"1700000000"), (1e3, b"1700000000000"), (1, b"1700000000000000")],
+    [(1e6, b"1700000000"), (1e3, b"1700000000000"), (1, b"1700000000000000"), (1e-3, b"1700000000000000000")],
 )
 def test_the_age_of_a_message_is_from_the_time_in_it_to_its_arrival(unit_us: float, stamp: bytes) -> None:
     t = _told(b"t=" + stamp + b",", replace(TIME, unit_us=unit_us), wall_ns=1_700_000_000_000_000_000)
     assert _ages(t) == (1, pytest.approx(50_000, rel=1e-3), pytest.approx(50_000, rel=1e-3))
+
+
+def test_a_number_of_more_digits_is_no_time() -> None:
+    assert _ages(_told(b"t=10000000000000000000, t=1000,"))[0] == 1
 
 
 def test_several_times_in_one_segment_all_count() -> None:
