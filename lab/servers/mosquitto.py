@@ -52,7 +52,7 @@ class Served(NamedTuple):
     open: int
     """Those that had not ended at the end of the wait."""
     named: int
-    """Those that named themselves: the broker gave no id to them."""
+    """Different ids of clients that named themselves: the broker gave none to them."""
     packets: Counter[str]
     """How often it received and sent what, with the QoS of a publish ("received PUBLISH 1", "sending PUBACK")."""
     complaints: list[str]
@@ -93,7 +93,8 @@ class Mosquitto(Daemon):
         for line in lines:
             if found := _PACKET.match(line):
                 packets[f"{found[1].lower()} {found[2]}" + (f" {found[3]}" if found[2] == "PUBLISH" else "")] += 1
-        named = sum(" as auto-" not in line for line in came)
+        ids = {line.partition(" as ")[2].partition(" ")[0] for line in came}
+        named = sum(not name.startswith("auto-") for name in ids)
         complaints = [line for line in lines if line.startswith("Client ") and not line.endswith(" disconnected.")]
         return Served(len(came), len(came) - len(went), named, packets, complaints)
 

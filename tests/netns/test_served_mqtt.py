@@ -1,6 +1,7 @@
 """mosquitto: QoS 0, 1 and 2 in both directions, spaced publishes, subscribers; recorded of its own clients.
 
-They leave their id to the broker, which gives another to each: under one id the users would take each other over.
+Most leave their id to the broker, which gives another to each: under one id the users would take each other over. Those
+that name themselves are replayed with a rule that gives every user its own.
 """
 
 from __future__ import annotations
@@ -63,6 +64,28 @@ def test_each_packet_of_each_qos_is_received_and_sent_as_often_as_recorded_and_r
     served = mosquitto.since(before)
     assert (served.connections, served.named, served.open, served.complaints) == (USERS, 0, 0, [])
     assert served.packets == Counter({name: count * times for name, count in once.packets.items()})
+
+
+@pytest.fixture(scope="module")
+def named(lab: Lab, mosquitto: Mosquitto) -> Path:
+    """Ten publishers and subscribers, each under an id of its own."""
+    path = lab.directory / "named.pcap"
+    lab.run("server", publish("-t", "motd", "-m", MOTD, "-r", "-q", "2", host="127.0.0.1"))
+    before = mosquitto.mark()
+    with recorded(lab, path, PORT, SESSIONS):
+        for number in range(0, SESSIONS, 2):
+            lab.run("sender", publish("-i", f"user{number:05}", "-t", "news", "-m", "hello", "-q", "1"))
+            lab.run("sender", subscribe("-i", f"user{number + 1:05}", "-t", "motd", "-q", "1", "-C", "1"))
+    assert mosquitto.since(before).named == SESSIONS
+    return path
+
+
+def test_every_user_has_an_id_of_its_own(lab: Lab, mosquitto: Mosquitto, named: Path) -> None:
+    before = mosquitto.mark()
+    replay(lab, named, PORT, "-i", "500", "--field", r"1883/1:user(\d+)=user")
+    served = mosquitto.since(before)
+    assert (served.connections, served.named, served.open, served.complaints) == (USERS, USERS, 0, [])
+    assert served.packets["received PUBLISH 1"] == served.packets["sending PUBLISH 1"] == USERS // 2
 
 
 @pytest.fixture(scope="module")
