@@ -80,9 +80,9 @@ def established(lab: Lab) -> list[str]:
 
 
 @contextmanager
-def intercepted(lab: Lab, name: str) -> Iterator[tuple[Topology, subprocess.Popen[bytes] | None]]:
-    """A topology's routes and its `gryphon-intercept`, if it has one."""
+def intercepted(lab: Lab, name: str, *more: str) -> Iterator[tuple[Topology, subprocess.Popen[bytes] | None]]:
+    """A topology's routes and its `gryphon-intercept`, if it has one, with further options."""
     topology = BY_NAME[name]
     lab.route_forged(topology.via)
-    with interception(lab, topology, ENVIRONMENT, tell=lambda _: None) as child:
+    with interception(lab, topology, ENVIRONMENT, tell=lambda _: None, more=more) as child:
         yield topology, child
