@@ -44,6 +44,16 @@ _PUSH = 4 + len(TOPIC) + _TEXT
 """Bytes of a publish at QoS 0 (MQTT 3.1.1, 3.3); its remaining length fits into one byte."""
 _CONFIRMED = 4 + 5
 """Bytes of CONNACK and SUBACK (3.2, 3.9)."""
+_SAMPLE = 256
+"""Bytes of each segment that are looked at for times: a broker that is behind puts several messages into one."""
+_RULES = f"""\
+[[stamp]]
+service = {PORT}
+after = '"ts":'
+unit = "us"
+within = {_SAMPLE}
+"""
+_OWN_ID = rf"{PORT}/1:user(\d+)=user"
 
 
 class Outcome(NamedTuple):
@@ -69,7 +79,9 @@ class Outcome(NamedTuple):
     retransmitted: int
     """Segments that it sent again, not among those."""
     arrival_ms: dict[str, float] | None
-    """Latency from publish to arrival, by quantile; None without a rule that reads the time in the payload."""
+    """Latency from publish to arrival, by quantile; None when no time was read."""
+    timed: int
+    """Messages whose time was read."""
 
     @property
     def expected(self) -> int:
@@ -104,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="gryphon-benchmark-") as directory:
             capture = Path(directory) / "subscribers.pcap"
             _record(capture)
+            capture.with_suffix(".toml").write_text(_RULES)
             for name in options.topology.split(","):
                 found[name] = _run(capture, name, options)
     except Fault as fault:
@@ -122,7 +135,7 @@ def _record(capture: Path) -> None:
         before = mosquitto.mark()
         with recorded(lab, capture, PORT, SESSIONS):
             line = subscribe("-t", TOPIC, "-k", "3600")
-            subscribers = [lab.popen("sender", line) for _ in range(SESSIONS)]
+            subscribers = [lab.popen("sender", [*line, "-i", f"user{number:07}"]) for number in range(SESSIONS)]
             until("the subscribers", lambda: mosquitto.subscribed(before) == SESSIONS)
             for subscriber in subscribers:
                 subscriber.kill()
@@ -133,12 +146,13 @@ def _run(capture: Path, name: str, options: argparse.Namespace) -> Outcome:
     users, messages = int(options.users), int(options.messages)
     joining, publishing = users / options.rate, messages * options.interval
     hold = 2 * joining + publishing + QUIET + 10
-    line = ["-u", str(users), "-i", str(options.rate), "--hold", f"{hold:.0f}", *options.options.split()]
+    line = ["-u", str(users), "-i", str(options.rate), "--hold", f"{hold:.0f}", "--field", _OWN_ID]
+    line += ["--rules", str(capture.with_suffix(".toml")), *options.options.split()]
     with (
         Lab() as lab,
         Mosquitto(lab, counted=False),
         Counters(lab) as broker,
-        replay.intercepting(lab, replay.named(name)) as ready,
+        replay.intercepting(lab, replay.named(name), _SAMPLE) as ready,
     ):
         sender = replay.start(lab, ready, capture, PORT, line)
 
@@ -173,12 +187,14 @@ def _run(capture: Path, name: str, options: argparse.Namespace) -> Outcome:
         out["TcpOutSegs"],
         out["TcpRetransSegs"],
         _arrival(report),
+        int(report["latency_ms"]["push"]["count"]),
     )
 
 
-def _arrival(_report: dict[str, Any]) -> dict[str, float] | None:
-    """The latency from publish to arrival; the payload has the time ("ts", in microseconds), no rule reads it yet."""
-    return None
+def _arrival(report: dict[str, Any]) -> dict[str, float] | None:
+    """The latency from publish to arrival, by the times in the payload."""
+    found = report["latency_ms"]["push"]
+    return {key: found[key] for key in ("p50", "p99", "max")} if found["count"] else None
 
 
 def _tcp(lab: Lab) -> dict[str, int]:
@@ -207,6 +223,7 @@ def _table(found: dict[str, Outcome]) -> str:
         ("bytes not acknowledged at the end", lambda run: run.unacknowledged),
         ("segments of the server meanwhile", lambda run: run.segments),
         ("  sent again", lambda run: run.retransmitted),
+        ("messages whose time was read", lambda run: run.timed),
         ("publish to arrival, ms: p50, p99, max", _milliseconds),
     ]
     cells = [

@@ -72,12 +72,17 @@ def run(lab: Lab, nginx: Nginx, load: Load, topology: Topology, options: Sequenc
 
 
 @contextmanager
-def intercepting(lab: Lab, topology: Topology) -> Iterator[Intercepting]:
-    """Leads the answers where the topology wants them and has its intercept there."""
+def intercepting(lab: Lab, topology: Topology, sample: int = 0) -> Iterator[Intercepting]:
+    """Leads the answers where the topology wants them and has its intercept there.
+
+    Args:
+        sample: bytes of each segment's payload that it shows the sender.
+    """
     lab.route_forged(topology.via)
     environment = os.environ | {"GRYPHON_TOKEN": secrets.token_urlsafe(16)}
     log = ["-l", str(lab.directory / "intercept.log")]
-    with interception(lab, topology, environment, lambda _: None, log) as process:
+    more = [*log, "--sample", str(sample)] if sample else log
+    with interception(lab, topology, environment, lambda _: None, more) as process:
         yield Intercepting(topology, process, environment)
 
 
