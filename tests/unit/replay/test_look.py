@@ -185,3 +185,23 @@ def test_with_push_an_answer_of_another_content_is_a_mismatch() -> None:
     t.give("P.", 1, 11, data=b"-ERR none")
     assert _differing(t) == (0, 1, 1)
     assert t.count(Counter.MESSAGES_ANSWERED) == 1
+
+
+def test_of_the_answers_to_pipelined_messages_the_first_is_read() -> None:
+    t = Transcript([Message(10), Message(10), Message(10, expect=2 * len(OK), head=OK)], sample=64, verify=EVERYTHING)
+    t.open().until(5)
+    t.take("P.", 1, 10)
+    t.take("P.", 11, 10)
+    t.give("P.", 1, 21, data=OK)
+    t.give("P.", 1 + len(OK), 21, data=OK.replace(b"200", b"503"))
+    assert _statuses(t) == {200: 1}
+    assert _differing(t) == (0, 0, 0)
+
+
+def test_a_segment_that_came_out_of_order_is_not_read() -> None:
+    t = _asked(OK, EVERYTHING)
+    t.give("P.", 9, 11, data=OK[8:])
+    t.give(".", 1, 11, data=OK[:8])
+    assert _statuses(t) == {}
+    assert t.count(Counter.MESSAGES_ANSWERED) == 1
+    assert _differing(t) == (0, 0, 0)
