@@ -218,7 +218,8 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
     end = released(core, row, user)
     offset = after(user.snd_una, initial_seq(core, row, user)) - 1
     if offset < end:
-        _segment(core, row, user, now, offset, min(end - offset, user.mss), end)
+        sent = after(user.snd_max, user.snd_una)  # what has not left before is for the windows to allow
+        _segment(core, row, user, now, offset, min(end - offset, int64(user.mss), sent), end)
     elif user.marks & Mark.FIN_RELEASED:
         emit(core, row, user, now, FIN | ACK, user.snd_nxt, 0, 0)
         user.snd_nxt = plus(user.snd_nxt, 1)

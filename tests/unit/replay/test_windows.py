@@ -181,3 +181,14 @@ def test_a_long_upload_is_paced_by_acknowledgements_and_all_of_it_arrives() -> N
         t.give(".", 1, reached, window=400)
     assert reached == 1_000_001
     assert t.count(Counter.RETRANSMITTED) == 0
+
+
+def test_a_retransmission_carries_nothing_beyond_the_window_that_had_not_left_before() -> None:
+    """A part of a segment has left when the window closes: the timer says that part again, not the whole segment."""
+    t = Transcript([Message(3000)]).open(window=10)
+    t.until(2.5)
+    t.take(".", 1, 10)
+    t.give(".", 1, 1, window=0)
+    t.until(600)
+    t.take(".", 1, 10)
+    assert t.count(Counter.BYTES_SENT) == 10
