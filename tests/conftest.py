@@ -1,9 +1,14 @@
-"""What every test stands on: scapy builds packets and sends none."""
+"""What every test stands on: scapy builds packets and sends none, hypothesis measures no time."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from scapy.config import conf
+
+# what a first call compiles, and a busy machine, say nothing of the code
+settings.register_profile("gryphon", deadline=None)
+settings.load_profile("gryphon")
 
 
 @pytest.fixture(autouse=True, scope="session")

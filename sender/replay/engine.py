@@ -12,24 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.controller.record import RECORD, Kind, Records
+from gryphon.controller.record import RECORD, Records
 from gryphon.controller.samples import Samples
-from gryphon.sender.compiled import inner, int64, kernel
-from gryphon.sender.replay import addresses, machine
-from gryphon.sender.replay.addresses import is_current, row_of, slot_of
-from gryphon.sender.replay.arrivals import NEVER, Arrivals, schedule_start
-from gryphon.sender.replay.core import CORE, Core, bind, count, head_at, service_of, user_at
+from gryphon.sender.replay import addresses, steps
+from gryphon.sender.replay.arrivals import NEVER, Arrivals
+from gryphon.sender.replay.core import CORE, bind
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.look import new_statuses
 from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
-from gryphon.sender.replay.output import room
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.sequence import MASK
 from gryphon.sender.replay.wanted import Wanted
-from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, new_wheel, unlink
+from gryphon.sender.replay.wheel import TICK_SHIFT, new_wheel
 
 BATCH = 8192
 """Packet descriptors that a step may fill, unless the engine is told otherwise."""
@@ -42,108 +39,6 @@ DRAINED_PER_STEP = 8192
 
 _NO_RECORDS = np.zeros(0, RECORD)
 _NO_SAMPLES = np.zeros((0, 0), np.uint8)
-
-
-@inner
-def _is_its_server(core: Core, row: int, record: Any) -> bool:
-    """Whether a segment comes from the server that the user talks to; errors name no service."""
-    return bool(record.kind != Kind.TCP or record.service == service_of(core, row))
-
-
-@kernel
-def _take_records(cores: Any, records: Any, now: int, epoch_ns: int) -> int:
-    """Serve records until the batch is full; how many were taken."""
-    core = cores[0]
-    for i in range(len(records)):
-        if room(core) <= 0:
-            return i
-        record = records[i]
-        slot = slot_of(core, record.address_hi, record.address_lo, record.port)
-        row = row_of(core, slot)
-        if slot < 0 or record.generation != core.generation or not _is_its_server(core, row, record):
-            count(core, Counter.STRAY, 1)
-        elif not is_current(core, slot, user_at(core.users, row).loop):
-            machine.on_stale(core, row, record, now)
-        else:
-            core.sample_at = i * core.sample_width
-            core.sample_length = min(int64(record.sample_length), core.sample_width)
-            at = min((int64(record.time_ns) - epoch_ns) // 1000, now)
-            machine.on_record(core, row, record, now, at)
-    return len(records)
-
-
-@kernel
-def _serve_timers(cores: Any, now: int) -> None:
-    """Serve the wheel's slots up to now, or until the batch is full."""
-    core = cores[0]
-    until = now >> TICK_SHIFT
-    while core.tick <= until:
-        head = head_at(core.heads, core.tick & (SLOTS - 1))
-        while head.value != 0:
-            if room(core) <= 0:
-                return
-            row = int64(head.value) - 1
-            unlink(core, row)
-            machine.on_timer(core, row, now)
-        core.tick += 1
-
-
-@kernel
-def _start_users(cores: Any, now: int, most: int) -> None:
-    """Start the users whose scheduled time has come."""
-    core = cores[0]
-    for _ in range(most):
-        if core.next_start > now or core.draining or room(core) <= 0:
-            return
-        count(core, Counter.STARTED, 1)
-        machine.start(core, core.started, now, core.next_start)
-        core.started += 1
-        schedule_start(core)
-
-
-@kernel
-def _schedule_first(cores: Any) -> None:
-    """Find out when the first user starts."""
-    schedule_start(cores[0])
-
-
-@kernel
-def _drain_users(cores: Any, now: int, most: int) -> None:
-    """Tell so many users that the run's time is over, or until the batch is full."""
-    core = cores[0]
-    for _ in range(most):
-        if core.drained >= core.started or room(core) <= 0:
-            return
-        machine.drain(core, core.drained, now)
-        core.drained += 1
-
-
-@kernel
-def _abort_users(cores: Any, now: int) -> bool:
-    """Reset open connections until the batch is full; whether all rows have been passed."""
-    core = cores[0]
-    while core.swept < core.started:
-        if room(core) <= 0:
-            return False
-        machine.abort(core, core.swept, now)
-        core.swept += 1
-    return True
-
-
-@kernel
-def _place(cores: Any, row: int, loop: int) -> Any:
-    """Where a user stands in a loop."""
-    return addresses.locate(cores[0], row, loop)
-
-
-@kernel
-def _next_tick(cores: Any, horizon: int) -> int:
-    """Ticks from the cursor to the next slot that holds a row, at most ``horizon``."""
-    core = cores[0]
-    for ahead in range(horizon):
-        if head_at(core.heads, (core.tick + ahead) & (SLOTS - 1)).value != 0:
-            return ahead
-    return horizon
 
 
 @dataclass(frozen=True)
@@ -218,7 +113,7 @@ class Engine:
         self._core["session_count"], self._core["packet_room"] = len(script.sessions), batch
         self._core["scratch"], self._core["value_stride"] = script.fields.scratch, script.fields.stride
         _set_up(self._core, plan, epoch_ns)
-        _schedule_first(self._cores)
+        steps.schedule_first(self._cores)
 
     @property
     def finished(self) -> bool:
@@ -251,18 +146,18 @@ class Engine:
             bind(self._core, "samples", samples)
         if now >= self._core["until"]:
             self._core["draining"] = 1
-        self.consumed = int(_take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
-        _serve_timers(self._cores, now)
+        self.consumed = int(steps.take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
+        steps.serve_timers(self._cores, now)
         if self._core["draining"]:
-            _drain_users(self._cores, now, DRAINED_PER_STEP)
+            steps.drain_users(self._cores, now, DRAINED_PER_STEP)
         elif starts:
-            _start_users(self._cores, now, starts)
+            steps.start_users(self._cores, now, starts)
         return self._packets[: self._core["packet_count"]]
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""
         self._core["packet_count"] = self._core["scratch_used"] = 0
-        done = _abort_users(self._cores, (now_ns - self._epoch_ns) // 1000)
+        done = steps.abort_users(self._cores, (now_ns - self._epoch_ns) // 1000)
         return self._packets[: self._core["packet_count"]], bool(done)
 
     def note_refused(self, rows: npt.NDArray[np.uint32]) -> None:
@@ -271,14 +166,14 @@ class Engine:
 
     def place(self, row: int, loop: int) -> tuple[IPv4Address | IPv6Address, int]:
         """The forged address and port of a user in one of its loops."""
-        hi, lo, port = _place(self._cores, row, loop)
+        hi, lo, port = steps.place(self._cores, row, loop)
         value = int(hi) << 64 | int(lo)
         return (IPv4Address(value & MASK) if value >> 32 == 0xFFFF else IPv6Address(value)), int(port)
 
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""
         core = self._core
-        ahead = int(_next_tick(self._cores, most_ns // 1000 >> TICK_SHIFT))
+        ahead = int(steps.next_tick(self._cores, most_ns // 1000 >> TICK_SHIFT))
         deadline_us = (int(core["tick"]) + ahead) << TICK_SHIFT
         if core["draining"]:
             if core["drained"] < core["started"]:
