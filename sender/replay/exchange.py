@@ -194,14 +194,20 @@ def _look(core: Core, row: int, user: Any, entry: Any, now: int, at: int, begins
 
 
 @inner
-def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
-    """The answer that the next entry waited for is complete; its last byte came at ``at``."""
-    entry = entry_at(core.entries, user.message)
+def _note_answer(core: Core, row: int, user: Any, entry: Any, now: int, at: int) -> None:
+    """Count, time and judge the answer to a message; the greeting of a server is none."""
     if user.message != session_of(core, row).first:
         count(core, Counter.MESSAGES_ANSWERED, 1)
         note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
         note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
         _judge(core, row, user, entry, now)
+
+
+@inner
+def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
+    """The answer that the next entry waited for is complete; its last byte came at ``at``."""
+    entry = entry_at(core.entries, user.message)
+    _note_answer(core, row, user, entry, now, at)
     if entry.last:
         complete(core, user)
     schedule(core, row, user, now, at)
@@ -360,6 +366,8 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
     waiting = _is_waiting(user)
     if waiting and entry.last and user.answer > 0:
         answered(core, row, user, now, at)
+    elif waiting and user.answer > 0:
+        _note_answer(core, row, user, entry, now, at)
     elif not waiting and entry.last and all_sent(core, row, user):
         complete(core, user)
     fail(core, row, user, now, Counter.FAILED_EARLY_CLOSE)

@@ -146,6 +146,19 @@ def test_a_close_with_messages_left_is_an_early_close_and_nothing_more_is_sent()
     t.balanced()
 
 
+def test_another_answer_than_recorded_is_judged_when_the_server_closes_behind_it() -> None:
+    """nginx closes behind a 500: every answer is wrong, and none is missing."""
+    t = Transcript([Message(100), Message(100, gap_ms=50, expect=30)]).open()
+    t.until(2.5)
+    t.take("P.", 1, 100)
+    t.until(4)
+    t.give("P.", 1, 101, 10)
+    t.give("F.", 11, 101)
+    assert [t.count(counter) for counter in (Counter.AWAITED, Counter.MESSAGES_ANSWERED)] == [1, 1]
+    assert [t.count(counter) for counter in (Counter.MISMATCHED, Counter.OTHER_SIZE)] == [1, 1]
+    assert t.failures() == {"early_close": 1}
+
+
 def test_a_close_right_after_the_handshake_is_an_early_close() -> None:
     t = Transcript([Message(100, gap_ms=50)]).open()
     t.give("F.", 1, 1)
