@@ -367,6 +367,18 @@ def _receives(user: Any) -> bool:
 
 
 @inner
+def _echo_again(user: Any, record: Any, end: int) -> None:
+    """What was acknowledged last has come again: the copy's TSval is echoed (RFC 7323, 4.3; as Linux).
+
+    The acknowledgement was lost; with the first one's TSval the server would count all its time-outs as a round trip.
+    ``end`` is the segment's end, seen from RCV.NXT.
+    """
+    again = end == 0 and record.length > 0 and record.options & OPTION_TIMESTAMP
+    if again and after(record.tsval, user.ts_recent) > 0:
+        user.ts_recent = record.tsval
+
+
+@inner
 def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """RFC 9293, 3.10.7.4: an open connection, the checks in their order."""
     if record["flags"] & RST:
@@ -375,6 +387,7 @@ def _in_synchronised(core: Core, row: int, user: Any, record: Any, now: int, at:
     begin = after(record.seq, user.rcv_nxt)
     extent = int64(record.length) + (record["flags"] & FIN)
     if record["flags"] & SYN or (begin + extent <= 0 and begin != 0) or begin > RECEIVE_WINDOW << 14:
+        _echo_again(user, record, begin + extent)
         acknowledge(core, row, user, now)
         return
     if record.options & OPTION_TIMESTAMP and begin <= 0:

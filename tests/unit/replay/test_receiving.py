@@ -214,3 +214,19 @@ def test_the_window_that_a_user_advertises_is_always_open() -> None:
     t = _listening()
     t.give("P.", 1, 101, 60_000)
     t.take(".", 101, window=65535)
+
+
+def test_a_copy_of_what_was_acknowledged_last_has_its_own_time_echoed() -> None:
+    """RFC 7323, 4.3 (2): else a lost acknowledgement made the server's round trip as long as all its time-outs."""
+    t = Transcript([Message(100)], last_expect=5000).open(mss=1460, options=15, tsval=5)
+    t.until(2.5)
+    t.take("P.", 1, 100)
+    for part in range(2):
+        t.give(".", 1 + 1000 * part, 101, 1000, tsval=500, options=8)
+    t.take(".", 101, ack=2001, tsecr=500)
+    t.give(".", 1001, 101, 1000, tsval=900, options=8)
+    t.take(".", 101, ack=2001, tsecr=900)
+    t.give(".", 1001, 101, 1000, tsval=700, options=8)
+    t.take(".", 101, ack=2001, tsecr=900)
+    t.give(".", 1, 101, 1000, tsval=950, options=8)
+    t.take(".", 101, ack=2001, tsecr=900)
