@@ -27,6 +27,9 @@ UNSURE_US = 2_000_000
 STALLED_US = 7_000_000
 """Longer than its first five."""
 
+LACKING_US = 26_000_000
+"""Longer than its first seven: bytes that were recorded are still to come."""
+
 FIRST_FLIGHT = 10
 """Segments that a server sends without waiting for an acknowledgement (RFC 6928)."""
 
@@ -228,7 +231,7 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
         answered(core, row, user, now, now)
     elif user.answer > 0:  # the answer to an earlier one of several: it may be shorter than recorded, and all
         user.phase = Phase.UNSURE
-        set_action(user, now, now + _settle_time(user, entry))
+        set_action(user, now, now + _settle_time(core, user, entry))
 
 
 @inner
@@ -297,23 +300,25 @@ def _is_waiting(user: Any) -> bool:
 def _settle(user: Any, entry: Any, length: int, pushed: bool) -> int:
     """Which phase waits for the rest of an answer after a segment of ``length`` bytes.
 
-    Without PSH the server has more to send: silence means loss, and its retransmissions get their time. With PSH, an
-    answer of one flight whose last segment is not full is whole; a larger one may have stopped between two writes, and
-    the answers to several messages between any two.
+    Without PSH the server has more to send: silence means loss, and its retransmissions get their time. So it is after
+    a full segment with PSH, which Linux sets for every half of the largest window, too (tcp.c, forced_push), while a
+    write seldom ends just there. After a part of a segment with PSH, an answer of one flight is whole; a larger one may
+    have stopped between two writes, and the answers to several messages between any two.
     """
-    if not pushed:
+    lacking = user.answer < entry.expect
+    if not pushed or (lacking and length % user.mss == 0):
         return int64(Phase.STALLED)
-    one_flight = user.answer <= FIRST_FLIGHT * int64(user.mss) and length % user.mss != 0
-    if user.answer >= entry.expect or (one_flight and not entry.pipelined):
+    if not lacking or (user.answer <= FIRST_FLIGHT * int64(user.mss) and not entry.pipelined):
         return int64(Phase.SETTLE)
     return int64(Phase.UNSURE)
 
 
 @inner
-def _settle_time(user: Any, entry: Any) -> int:
+def _settle_time(core: Core, user: Any, entry: Any) -> int:
     """How long silence must last to end an answer of another size than recorded, microseconds."""
     if user.phase == Phase.STALLED:
-        return max(int64(entry.settle), STALLED_US)
+        patience = min(int64(core.timeout), LACKING_US) if user.answer < entry.expect else STALLED_US
+        return max(int64(entry.settle), STALLED_US, patience)
     if user.phase == Phase.UNSURE:
         return max(int64(entry.settle), UNSURE_US)
     return int64(entry.settle)
@@ -356,7 +361,7 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, len
         advance(core, row, user, now)
     else:
         user.phase = _settle(user, entry, length, pushed)
-        set_action(user, now, at + _settle_time(user, entry))
+        set_action(user, now, at + _settle_time(core, user, entry))
 
 
 @inner
@@ -397,7 +402,7 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
         user.phase = Phase.ANSWER
         set_action(user, now, now + core.timeout)
     elif settling:
-        answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(user, entry))
+        answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(core, user, entry))
         advance(core, row, user, now)
     elif user.phase == Phase.PEER_CLOSE:
         if _is_over(user, now):
