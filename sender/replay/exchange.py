@@ -339,10 +339,14 @@ def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers:
 
 
 @inner
-def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, length: int, pushed: bool) -> None:
+def on_bytes(
+    core: Core, row: int, user: Any, now: int, at: int, fresh: int, length: int, pushed: bool, joined: bool
+) -> None:
     """Bytes of the server arrived in order at ``at``.
 
-    ``fresh`` is how many are new, ``length`` the last segment's payload; ``pushed``: that segment carried PSH.
+    ``fresh`` is how many are new, ``length`` the segment's payload; ``pushed``: it carried PSH. ``joined``: a kept
+    range follows it, and whether that ended with PSH is not known: enough bytes are taken as the whole answer, fewer
+    as a part of which more was on its way, since a loss is what made the range.
     """
     before = int64(user.answer)
     user.answer = min(before + fresh, 0xFFFFFFFF)
@@ -355,12 +359,12 @@ def on_bytes(core: Core, row: int, user: Any, now: int, at: int, fresh: int, len
     if core.sample_length > 0:
         _look(core, row, user, entry, now, at, awaited and before == 0, length)
     if not _is_waiting(user):
-        _on_unawaited(core, row, user, entry, at, awaited, pushed)
-    elif user.answer >= entry.expect and pushed:
+        _on_unawaited(core, row, user, entry, at, awaited, pushed or joined)
+    elif user.answer >= entry.expect and (pushed or joined):
         answered(core, row, user, now, at)
         advance(core, row, user, now)
     else:
-        user.phase = _settle(user, entry, length, pushed)
+        user.phase = _settle(user, entry, length, pushed and not joined)
         set_action(user, now, at + _settle_time(core, user, entry))
 
 

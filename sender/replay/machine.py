@@ -331,9 +331,9 @@ def _on_data(core: Core, row: int, user: Any, record: Any, now: int, at: int) ->
         user.marks |= Mark.ACK_DUE
         user.ack_tick = ((now + DELAYED_ACK_US) >> TICK_SHIFT) & 0xFFFF
     count(core, Counter.BYTES_RECEIVED, fresh)
-    pushed = record["flags"] & PSH != 0 or user.rcv_nxt != end
+    pushed, joined = record["flags"] & PSH != 0, user.rcv_nxt != end
     if fresh > 0:
-        on_bytes(core, row, user, now, at, fresh, int64(record.length), pushed)
+        on_bytes(core, row, user, now, at, fresh, int64(record.length), pushed, joined)
     if at_once and user.marks & Mark.ACK_DUE:
         acknowledge(core, row, user, now)
 

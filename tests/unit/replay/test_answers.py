@@ -141,6 +141,27 @@ def test_an_answer_with_a_hole_is_not_over_however_long_it_is_silent() -> None:
     assert t.count(Counter.MISMATCHED) == 0
 
 
+def test_a_filled_hole_does_not_end_an_answer_that_is_still_short() -> None:
+    """Whether the kept segment carried PSH is forgotten, and more was lost behind it: retransmissions have time."""
+    t = _asked(10_000)
+    t.until(10)
+    t.give(".", 1461, 101, 1460)
+    t.give(".", 1, 101, 1460)
+    t.until(7000)
+    assert t.count(Counter.MESSAGES_SENT) == 1
+    t.give("P.", 2921, 101, 7080)
+    _next_message_at(t)
+    assert t.count(Counter.MISMATCHED) == 0
+
+
+def test_a_filled_hole_completes_an_answer_of_the_recorded_size() -> None:
+    t = _asked(4380)
+    t.until(10)
+    t.give("P.", 1461, 101, 2920)
+    t.give(".", 1, 101, 1460)
+    assert 15 <= _next_message_at(t) <= 16
+
+
 def test_a_hole_that_is_never_filled_times_the_user_out() -> None:
     t = _asked(10_000)
     t.until(10)
