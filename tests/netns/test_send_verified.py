@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -72,6 +73,37 @@ def test_a_page_that_is_gone_shows_as_its_status_and_breaks_the_threshold(lab: L
     assert len(shown) == 5
     assert {row["begins"][:12] for row in shown} == {"HTTP/1.1 404"}
     assert {(row["session"], row["message"]) for row in shown} == {(0, 2)}
+
+
+def test_a_page_that_fails_is_counted_by_its_status_for_those_too_whom_nginx_cuts_short(lab: Lab, nginx: Nginx) -> None:
+    """nginx closes behind a 500, which it says to a file that is a socket: who had more to ask fails, besides."""
+    _page(lab, "all is well" * 100)  # longer than a 500: its answer ends with the connection
+    visits = [Visit("last", ("/", f"/{NOTICE}")), Visit("more", (f"/{NOTICE}", "/"))]
+    recording = record(lab, nginx, lab.directory / "fails.pcap", visits=visits)
+    page = lab.directory / "nginx" / "www" / NOTICE
+    page.unlink()
+    before = nginx.mark()
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(str(page))
+        run = _send(lab, recording, "local", "--fail-if", "mismatched>0.1%")
+    page.unlink()
+    assert run.child.returncode == 1, run.text
+    log = nginx.since(before).log
+    assert run.result["http_status"] == Counter(str(request.status) for request in log)
+    assert run.result["http_status"]["500"] == USERS
+    messages, users = run.result["messages"], run.result["users"]
+    assert (messages["answered"], messages["mismatched"], messages["missing"]) == (len(log), USERS, 0)
+    assert (users["completed"], users["failed"]["early_close"]) == (USERS // 2, USERS // 2)
+
+
+def test_a_page_of_another_size_is_a_mismatch_where_nothing_is_sampled(lab: Lab, nginx: Nginx) -> None:
+    _page(lab, "all is well")
+    recording = record(lab, nginx, lab.directory / "grown.pcap", visits=[Visit("reader", ("/", f"/{NOTICE}"))])
+    _page(lab, "all is well, and more")
+    run = _send(lab, recording, "target", sample=0)
+    assert run.result["http_status"] == {}
+    messages = run.result["messages"]
+    assert (messages["mismatched"], messages["other_size"], messages["matched"]) == (USERS, USERS, USERS)
 
 
 @pytest.fixture
