@@ -20,10 +20,11 @@ setup:
 demo: setup
 	$(SUDO) .venv/bin/gryphon demo
 
-# CI stands for what must not be skipped there. Unit tests run on all cores; the others share the kernel, one by one.
+# CI stands for what must not be skipped there. Unit tests run on all cores; the others, which share the kernel or
+# measure their own processes, one by one.
 test: setup
-	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest -n auto --dist loadfile tests/unit
-	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/kernel tests/netns
+	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest -n auto --dist loadfile tests/unit --ignore tests/unit/fuzz
+	$(SUDO) env $(if $(CI),CI=$(CI)) .venv/bin/python -m pytest tests/unit/fuzz tests/kernel tests/netns
 
 FUZZ_SECONDS := 600
 FUZZ_ENGINE := all
