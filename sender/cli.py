@@ -68,7 +68,7 @@ def send(
     clients: Annotated[str, typer.Option("-c", "--clients", help="Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")],
     users: Annotated[int, typer.Option("-u", "--users", help="Simulated users.")],
     accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
-    rate: Annotated[str | None, typer.Option("-i", "--rate", help="New sessions per second (1000), or max.")] = None,
+    rate: Annotated[str | None, typer.Option("-i", "--rate", help="New users per second (1000), or max.")] = None,
     ramp: Annotated[str | None, typer.Option("--ramp", help="A rate that changes: 0:1000,60s:20000,...")] = None,
     arrivals: Annotated[str, typer.Option("--arrivals", help="even or poisson at that rate, or recorded.")] = "even",
     loops: Annotated[str | None, typer.Option("--loops", help="Sessions of each user, one after the other.")] = None,

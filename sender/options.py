@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.schedule import check_schedule
+from gryphon.sender.schedule import check_schedule, seconds
 
 DEFAULT_PORT = 36524
 """Where an intercept listens, the original's port."""
@@ -81,18 +81,16 @@ def parse_speed(text: str) -> float:
 
 
 def parse_hold(text: str | None) -> float | None:
-    """``--hold``: seconds, or ``forever``."""
+    """``--hold``: a time, or ``forever``."""
     if text is None:
         return None
     if text == "forever":
         return math.inf
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= LONGEST_HOLD_S:
-        raise InputFault(f"--hold {text}: give seconds, more than 0 and at most {LONGEST_HOLD_S:.0f}, or forever")
-    return seconds
+    held = seconds(text, "--hold")
+    if not 0 < held <= LONGEST_HOLD_S:
+        longest = f"{LONGEST_HOLD_S / 86_400:.0f}d"
+        raise InputFault(f"--hold {text}: give a time such as 90s or 10m, at most {longest}, or forever")
+    return held
 
 
 def parse_files(text: str) -> tuple[str, ...]:

@@ -27,6 +27,9 @@ UNSURE_US = 2_000_000
 STALLED_US = 7_000_000
 """Longer than its first five."""
 
+DRAINED_CLOSE_US = 5_000_000
+"""How long a server may take to close when the run's time is over."""
+
 LACKING_US = 26_000_000
 """Longer than its first seven: bytes that were recorded are still to come."""
 
@@ -117,7 +120,7 @@ def close(core: Core, row: int, user: Any, now: int) -> None:
     user.marks |= Mark.FIN_RELEASED
     move(user, Event.CLOSE)
     user.phase = Phase.CLOSING
-    set_action(user, now, now + core.timeout)
+    set_action(user, now, now + (min(int64(core.timeout), DRAINED_CLOSE_US) if core.draining else int64(core.timeout)))
     send(core, row, user, now)
 
 
@@ -179,6 +182,8 @@ def _judge(core: Core, row: int, user: Any, entry: Any, now: int) -> None:
     if other_size:
         count(core, Counter.OTHER_SIZE, 1)
         keep_example(core, OTHER_SIZE, row, user, now, entry.expect, user.answer)
+    if user.outcome & DIFFERS:
+        count(core, Counter.OTHER_CONTENT, 1)
     if other_size or user.outcome & DIFFERS:
         count(core, Counter.MISMATCHED, 1)
 
@@ -190,7 +195,6 @@ def _look(core: Core, row: int, user: Any, entry: Any, now: int, at: int, begins
         count_status(core)
         if entry.head_length > 0 and differs(core, entry):
             user.outcome |= DIFFERS
-            count(core, Counter.OTHER_CONTENT, 1)
             keep_content(core, row, user, now)
     if core.wanted_count > 0:
         look_for_wanted(core, row, user, at, length)
@@ -220,6 +224,8 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
     entry = entry_at(core.entries, user.message)
+    if entry.blind and user.message != session_of(core, row).first:
+        count(core, Counter.AWAITED, 1)
     if entry.expect == 0 or entry.blind:
         schedule(core, row, user, now, base)
         return
@@ -335,6 +341,7 @@ def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers:
         note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
         note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
         if user.outcome & DIFFERS:
+            count(core, Counter.OTHER_CONTENT, 1)
             count(core, Counter.MISMATCHED, 1)
 
 

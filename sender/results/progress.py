@@ -57,9 +57,9 @@ def parts(interval: Interval) -> list[str]:
     late = ms(milliseconds(percentile(interval.lateness, 99)))
     return [
         clock(interval.time_s),
-        f"started {short(totals[Counter.STARTED])}",
+        f"started {short(totals[Counter.SESSIONS_STARTED])}",
         f"active {short(totals[Counter.ACTIVE])}",
-        f"done {short(totals[Counter.COMPLETED])}",
+        f"done {short(totals[Counter.SESSIONS_COMPLETED])}",
         f"failed {short(failures(totals))}",
         f"{short(sessions)} sess/s",
         f"{short(packets)} pkt/s",

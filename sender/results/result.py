@@ -101,7 +101,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "series": [dict(row) for row in facts.series],
     }
     document["thresholds"] = evaluate(thresholds, document)
-    well = count[Counter.COMPLETED] + count[Counter.SESSIONS_CUT]
+    well = count[Counter.SESSIONS_COMPLETED] + count[Counter.SESSIONS_CUT]
     document["verdict"] = verdict(facts.ending, well, document["thresholds"])
     return Result(document)
 

@@ -47,7 +47,7 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     cells |= {"failed": number(sum(failed.values())), "most at once": number(users["peak_active"])}
     yield from _grid("users", cells)
     if failed:
-        yield " " * _LABEL + "failed by " + ", ".join(f"{reason} {number(count)}" for reason, count in failed.items())
+        yield _failed_by(failed)
     yield from _sessions(document["sessions_run"], users["started"])
     cells = {"sent": number(packets["sent"]), "resent": number(packets["retransmitted"])}
     cells |= {"responses": number(packets["responses"])}
@@ -65,6 +65,11 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _grid("http", {code: number(count) for code, count in document["http_status"].items()})
 
 
+def _failed_by(failed: Mapping[str, int]) -> str:
+    """The reasons that there were."""
+    return " " * _LABEL + "failed by " + ", ".join(f"{why} {number(count)}" for why, count in failed.items() if count)
+
+
 def _sessions(run: Mapping[str, Any], users: int) -> Iterator[str]:
     """The sessions, where they are not the users over again: those who loop, and those who were cut short."""
     failed = sum(run["failed"].values())
@@ -72,6 +77,8 @@ def _sessions(run: Mapping[str, Any], users: int) -> Iterator[str]:
         cells = {name: number(run[name]) for name in ("started", "connected", "completed")}
         cells |= {"failed": number(failed)} | ({"cut by the end": number(run["cut"])} if run["cut"] else {})
         yield from _grid("sessions", cells)
+        if failed:
+            yield _failed_by(run["failed"])
 
 
 def _examples(document: Mapping[str, Any]) -> Iterator[str]:

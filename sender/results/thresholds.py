@@ -44,7 +44,10 @@ def _share(part: float, whole: float) -> float:
 
 
 _SHARES: dict[str, Callable[[Mapping[str, Any]], float]] = {
-    "failed": lambda result: _share(sum(result["sessions_run"]["failed"].values()), result["sessions_run"]["started"]),
+    "failed": lambda result: _share(sum(result["users"]["failed"].values()), result["users"]["started"]),
+    "failed_sessions": lambda result: _share(
+        sum(result["sessions_run"]["failed"].values()), result["sessions_run"]["started"]
+    ),
     "mismatched": lambda result: _share(result["messages"]["mismatched"], result["messages"]["answered"]),
 }
 

@@ -25,7 +25,7 @@ EXIT_STATUS = {"passed": 0, "failed": 1, "ended_early": 1, "grant_lost": 3, "int
 def verdict(ending: Ending, well: int, thresholds: list[dict[str, Any]]) -> str:
     """One of the keys of ``EXIT_STATUS``.
 
-    ``well`` counts the users that completed and the sessions that only the end of the run's time has cut short,
+    ``well`` counts the sessions that completed, and those that only the end of the run's time has cut short,
     ``thresholds`` are rows of the result file.
     """
     if ending is not Ending.FINISHED:
@@ -49,6 +49,6 @@ def sentence(document: Mapping[str, Any]) -> str:
         "interrupted": f"INTERRUPTED {after}",
     }[document["verdict"]]
     reasons = [f"{row['text']} ({worded_value(row)})" for row in document["thresholds"] if row["broken"]]
-    if not document["users"]["completed"] and not document["sessions_run"]["cut"]:
+    if not document["sessions_run"]["completed"] and not document["sessions_run"]["cut"]:
         reasons.insert(0, "nobody completed")
     return f"{opening}: {'; '.join(reasons)}" if reasons and document["verdict"] == "failed" else opening

@@ -74,3 +74,19 @@ def test_a_user_that_hears_pushes_all_the_time_still_speaks_on_time() -> None:
     t.until(3003)
     t.drop_acknowledgements()
     t.take("P.", 11, 5, at=3002)
+
+
+def test_answers_that_never_come_are_missing_and_a_silent_server_holds_up_no_end() -> None:
+    """The server acknowledges and says nothing, not even its FIN, when the run's time is over."""
+    t = Transcript([Message(10), Message(5, gap_ms=1000, expect=50)], push=True, last_expect=70, duration_s=2.0).open()
+    t.until(3)
+    t.give(".", 1, 11)
+    t.until(1004)
+    t.give(".", 1, 16)
+    t.until(2500)
+    t.drop_acknowledgements()
+    t.give(".", 1, 17)
+    assert not t.engine.finished
+    t.until(8000)
+    assert t.engine.finished
+    assert (t.count(Counter.AWAITED), t.count(Counter.MESSAGES_ANSWERED)) == (2, 0)

@@ -115,7 +115,7 @@ def test_the_token_stays_out_of_the_result(words: list[str]) -> None:
         (Ending.FINISHED, {}, "passed", 0),
         (Ending.FINISHED, {"failed_timeout": 10}, "passed", 0),
         (Ending.FINISHED, {"failed_timeout": 11}, "failed", 1),
-        (Ending.FINISHED, {"completed": 0}, "failed", 1),
+        (Ending.FINISHED, {"completed": 0, "sessions_completed": 0}, "failed", 1),
         (Ending.ENDED_EARLY, {}, "ended_early", 1),
         (Ending.GRANT_LOST, {"failed_timeout": 500}, "grant_lost", 3),
         (Ending.INTERRUPTED, {"failed_aborted": 500, "completed": 0}, "interrupted", 130),

@@ -144,7 +144,10 @@ def test_the_last_line_says_how_it_ended(ending: Ending, last: str) -> None:
 
 
 def test_a_run_that_nobody_completed_has_failed() -> None:
-    assert text("none", counters=counters(completed=0)).splitlines()[-1] == "FAILED: nobody completed"
+    assert (
+        text("none", counters=counters(completed=0, sessions_completed=0)).splitlines()[-1]
+        == "FAILED: nobody completed"
+    )
 
 
 def test_notes_stand_before_the_verdict() -> None:

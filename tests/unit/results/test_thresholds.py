@@ -99,9 +99,11 @@ def test_an_operator_compares_as_it_reads(operator: str, below: bool, equal: boo
     assert broken == [below, equal, above]
 
 
-def test_failed_is_a_share_of_the_started_sessions() -> None:
-    made = counters(sessions_started=400, failed_refused=3, failed_reset=5)
+def test_failed_is_a_share_of_the_started_users_whatever_the_others_did_meanwhile() -> None:
+    """Users that fail come back once a second, the others at once: of the sessions hardly any has failed."""
+    made = counters(started=400, failed_refused=3, failed_reset=5, sessions_started=100_000)
     assert judge("failed>1%", counters=made) == {"text": "failed>1%", "value": 0.02, "broken": True}
+    assert judge("failed_sessions>1%", counters=made)["value"] == 8e-5
 
 
 def test_mismatched_is_a_share_of_the_answered_messages() -> None:

@@ -118,9 +118,9 @@ def test_a_hold_is_seconds_or_forever(text: str | None, hold: float | None) -> N
     assert parse_hold(text) == hold
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "", "long", "inf", "nan", "2592001", "FOREVER", "10s"])
+@pytest.mark.parametrize("text", ["0", "-1", "", "long", "inf", "nan", "2592001", "FOREVER", "31d"])
 def test_another_hold_is_refused(text: str) -> None:
-    with pytest.raises(InputFault, match=f"--hold {text}: give seconds, more than 0 and at most 2592000, or forever"):
+    with pytest.raises(InputFault, match=f"--hold {text}: give a time"):
         parse_hold(text)
 
 
