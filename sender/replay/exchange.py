@@ -115,12 +115,19 @@ def end_connection(core: Core, user: Any) -> None:
 
 
 @inner
+def await_peer_close(core: Core, user: Any, now: int) -> None:
+    """After our FIN the server has so long to send its own."""
+    patience = int64(core.timeout)
+    set_action(user, now, now + (min(patience, DRAINED_CLOSE_US) if core.draining else patience))
+
+
+@inner
 def close(core: Core, row: int, user: Any, now: int) -> None:
     """Our FIN follows what has been released."""
     user.marks |= Mark.FIN_RELEASED
     move(user, Event.CLOSE)
     user.phase = Phase.CLOSING
-    set_action(user, now, now + (min(int64(core.timeout), DRAINED_CLOSE_US) if core.draining else int64(core.timeout)))
+    await_peer_close(core, user, now)
     send(core, row, user, now)
 
 

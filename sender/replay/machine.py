@@ -30,6 +30,7 @@ from gryphon.sender.replay.exchange import (
     HOP_BITS,
     advance,
     await_next,
+    await_peer_close,
     cut,
     end_connection,
     fail,
@@ -599,6 +600,9 @@ def drain(core: Core, row: int, now: int) -> None:
         _return(core, row, user, now)
     elif is_open(user) and (user.phase == Phase.DUE or user.phase == Phase.PEER_CLOSE):
         cut(core, row, user, now)
+        arm(core, row, user, now, core.tick)
+    elif is_open(user) and user.phase == Phase.CLOSING:
+        await_peer_close(core, user, now)
         arm(core, row, user, now, core.tick)
 
 
