@@ -17,8 +17,7 @@ from gryphon.lab.servers import Nginx
 NEEDED = 17
 """Bytes: those of "HTTP/1.1 200 OK" with its line's end; a channel gives 24."""
 _SEND = """
-import functools, sys
-from gryphon.sender import cli, send
+from gryphon.sender import cli
 from gryphon.sender.replay.engine import Engine
 
 def step(self, now, records, samples):
@@ -29,14 +28,13 @@ def step(self, now, records, samples):
     return plain(self, now, records, samples)
 
 plain, Engine.step = Engine.step, step
-send.open_intercepts = functools.partial(send.open_intercepts, sample=int(sys.argv.pop(1)))
 cli.main()
 """
 
 
 def send(lab: Lab, recording: Recording, intercept: str, needed: int) -> tuple[int, str]:
     """Run `gryphon send` for a run that needs so many bytes of each answer; its status, and what it said."""
-    argv = [sys.executable, "-c", _SEND, str(needed), *options(recording, intercept, 20)]
+    argv = [sys.executable, "-c", _SEND, *options(recording, intercept, 20), "--verify", str(needed)]
     with (lab.directory / "samples.output").open("w+b") as file:
         child = lab.popen("sender", argv, stdout=file, stderr=subprocess.STDOUT, environment=ENVIRONMENT)
         status = child.wait(timeout=60)
@@ -70,5 +68,5 @@ def test_a_run_that_needs_more_than_is_sampled_is_told_what_to_start(
         status, said = send(lab, recording, topology.intercept, NEEDED)
     assert status == 3
     assert (
-        "this run needs the first 17 bytes of each answer and this intercept samples 0: start it with --sample 24"
+        "this run needs the first 24 bytes of each answer and this intercept samples 0: start it with --sample 24"
     ) in said
