@@ -86,7 +86,10 @@ def parse_hold(text: str | None) -> float | None:
         return None
     if text == "forever":
         return math.inf
-    held = seconds(text, "--hold")
+    try:
+        held = seconds(text, "--hold")
+    except InputFault:
+        held = 0.0
     if not 0 < held <= LONGEST_HOLD_S:
         longest = f"{LONGEST_HOLD_S / 86_400:.0f}d"
         raise InputFault(f"--hold {text}: give a time such as 90s or 10m, at most {longest}, or forever")

@@ -55,7 +55,7 @@ WRONG_INPUT = [
     ({"-c": "10.17.15"}, "is not a forged range"),
     ({"-s": "a:b:c"}, "is no intercept: write HOST[:PORT]"),
     ({"-a": "0"}, "give a positive number such as 2 or 0.5, or max"),
-    ({"--hold": "long"}, "--hold long: give seconds, more than 0 and at most 2592000, or forever"),
+    ({"--hold": "long"}, "--hold long: give a time such as 90s or 10m, at most 30d, or forever"),
     ({"-C": "2"}, "-C has no use here: one channel carries every record"),
     ({"-S": "1400"}, "-S has no use here"),
     ({"-P": "pid"}, "-P has no use here"),
