@@ -208,12 +208,18 @@ def _look(core: Core, row: int, user: Any, entry: Any, now: int, at: int, begins
 
 
 @inner
+def _time_answer(core: Core, user: Any, at: int) -> None:
+    """Count and time the answer to a message, whose last byte came at ``at``."""
+    count(core, Counter.MESSAGES_ANSWERED, 1)
+    note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
+    note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
+
+
+@inner
 def _note_answer(core: Core, row: int, user: Any, entry: Any, now: int, at: int) -> None:
     """Count, time and judge the answer to a message; the greeting of a server is none."""
     if user.message != session_of(core, row).first:
-        count(core, Counter.MESSAGES_ANSWERED, 1)
-        note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
-        note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
+        _time_answer(core, user, at)
         _judge(core, row, user, entry, now)
 
 
@@ -231,15 +237,13 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
     entry = entry_at(core.entries, user.message)
-    if entry.blind and user.message != session_of(core, row).first:
+    if entry.expect > 0 and user.message != session_of(core, row).first:
         count(core, Counter.AWAITED, 1)
     if entry.expect == 0 or entry.blind:
         schedule(core, row, user, now, base)
         return
     user.phase = Phase.ANSWER
     set_action(user, now, now + core.timeout)
-    if user.message != session_of(core, row).first:
-        count(core, Counter.AWAITED, 1)
     if user.answer >= entry.expect:
         answered(core, row, user, now, now)
     elif user.answer > 0:  # the answer to an earlier one of several: it may be shorter than recorded, and all
@@ -344,9 +348,7 @@ def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers:
         if pushed and not entry.early:
             count(core, Counter.PUSHED, 1)
     elif user.answer >= entry.expect and user.message != session_of(core, row).first:
-        count(core, Counter.MESSAGES_ANSWERED, 1)
-        note(core, Histogram.RESPONSE_INTENDED, after(at, user.intended))
-        note(core, Histogram.RESPONSE_SERVICE, after(at, user.sent_at))
+        _time_answer(core, user, at)
         if user.outcome & DIFFERS:
             count(core, Counter.OTHER_CONTENT, 1)
             count(core, Counter.MISMATCHED, 1)
