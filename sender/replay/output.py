@@ -8,7 +8,7 @@ import numpy as np
 
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.addresses import locate, turns
-from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
+from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of, turn_to
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.personalise import personalise
 from gryphon.sender.replay.rows import UNSCALED, Mark
@@ -43,30 +43,41 @@ def room(core: Core) -> int:
 
 
 @inner
-def initial_seq(core: Core, row: int, user: Any) -> int:
-    """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528).
-
-    Whenever a looping user has the same address and port again, it is higher, as if the clock had gone on.
-    """
-    _, lo, port = locate(core, row, user.loop)
-    session = session_of(core, row)
-    hashed = scramble(int64(lo & np.uint64(MASK)) ^ (port << 16))
-    return int64((core.isn_clock + hashed + turns(core, user.loop) * (session.length + (1 << 20))) & MASK)
+def attend(core: Core, row: int, user: Any) -> None:
+    """Serve this user from here on: its session, address, port and initial sequence number are looked up once."""
+    hi, lo, port = locate(core, row, int64(user.loop))
+    attend_at(core, row, user, hi, lo, port)
 
 
 @inner
-def released(core: Core, row: int, user: Any) -> int:
+def attend_at(core: Core, row: int, user: Any, hi: int, lo: int, port: int) -> None:
+    """The same where its address and port are known.
+
+    The initial sequence number is a clock plus a hash of both (RFC 6528). Whenever a looping user has the same address
+    and port again, it is higher, as if the clock had gone on.
+    """
+    turn_to(core, row)
+    core.source_hi = hi
+    core.source_lo = lo
+    core.source_port = port
+    hashed = scramble(int64(lo & np.uint64(MASK)) ^ (int64(port) << 16))
+    again = turns(core, int64(user.loop)) * (int64(session_of(core).length) + (1 << 20))
+    core.isn = (core.isn_clock + hashed + again) & MASK
+
+
+@inner
+def released(core: Core, user: Any) -> int:
     """Bytes of the user's stream that its script has released so far."""
-    session = session_of(core, row)
+    session = session_of(core)
     if user.message == session.first:
         return 0
     return int64(entry_at(core.entries, user.message - 1).stream_end)
 
 
 @inner
-def all_sent(core: Core, row: int, user: Any) -> bool:
+def all_sent(core: Core, user: Any) -> bool:
     """Whether every released byte has left at least once."""
-    return bool(after(user.snd_max, initial_seq(core, row, user)) > released(core, row, user))
+    return bool(after(user.snd_max, core.isn) > released(core, user))
 
 
 @inner
@@ -83,8 +94,8 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     """Describe one segment; every one but a SYN acknowledges what has been received."""
     packet = packet_at(core.packets, core.packet_count)
     core.packet_count += 1
-    session = session_of(core, row)
-    packet.source_hi, packet.source_lo, packet.port = locate(core, row, user.loop)
+    session = session_of(core)
+    packet.source_hi, packet.source_lo, packet.port = core.source_hi, core.source_lo, core.source_port
     packet.payload = session.payload + offset
     packet.row = row
     packet.seq = seq
@@ -116,7 +127,7 @@ def emit_reset_to(core: Core, row: int, record: Any) -> None:
     packet.ack = 0
     packet["flags"] = RST
     packet.length = 0
-    packet.target = session_of(core, row).target
+    packet.target = session_of(core).target
     packet.window = 0
     packet.options = 0
     count(core, Counter.PACKETS_SENT, 1)
@@ -125,8 +136,8 @@ def emit_reset_to(core: Core, row: int, record: Any) -> None:
 @inner
 def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
     """Describe the SYN, with the options that the recorded one had; selective acknowledgement is never offered."""
-    session = session_of(core, row)
-    emit(core, row, user, now, SYN, initial_seq(core, row, user), 0, 0)
+    session = session_of(core)
+    emit(core, row, user, now, SYN, core.isn, 0, 0)
     packet = packet_at(core.packets, core.packet_count - 1)
     packet.options = (session.syn_options & (OPTION_SCALE | OPTION_TIMESTAMP)) | OPTION_MSS
     packet.mss = core.mtu - core.headers
@@ -182,8 +193,8 @@ def _advance_max(core: Core, user: Any, length: int) -> None:
 @inner
 def send(core: Core, row: int, user: Any, now: int) -> None:
     """Send what the script has released as far as the windows allow, then our FIN, and keep the timer running."""
-    end = released(core, row, user)
-    offset = after(user.snd_nxt, initial_seq(core, row, user)) - 1
+    end = released(core, user)
+    offset = after(user.snd_nxt, core.isn) - 1
     held = False
     while offset < end and not held:
         length = min(end - offset, int64(user.mss))
@@ -215,8 +226,8 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
     """Retransmit the first unacknowledged segment, or the FIN (RFC 5681, 3.2; RFC 6582, 3.2), and restart the timer."""
     highest = user.snd_nxt
     user.snd_nxt = user.snd_una
-    end = released(core, row, user)
-    offset = after(user.snd_una, initial_seq(core, row, user)) - 1
+    end = released(core, user)
+    offset = after(user.snd_una, core.isn) - 1
     if offset < end:
         sent = after(user.snd_max, user.snd_una)  # what has not left before is for the windows to allow
         _segment(core, row, user, now, offset, min(end - offset, int64(user.mss), sent), end)
