@@ -13,6 +13,7 @@ from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.personalise import personalise
 from gryphon.sender.replay.rows import UNSCALED, Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
+from gryphon.sender.replay.sums import MODULUS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 OPTION_MSS, OPTION_SCALE, OPTION_TIMESTAMP = 1, 2, 8
@@ -104,6 +105,8 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     packet.target = session.target
     packet.window = RECEIVE_WINDOW
     packet.options = 0
+    packet.summed = 0
+    packet.payload_sum = 0
     packet.ack = user.rcv_nxt if flags & ACK else 0
     if user.marks & Mark.TIMESTAMPS and not flags & RST:
         packet.options = OPTION_TIMESTAMP
@@ -122,6 +125,7 @@ def emit_reset_to(core: Core, row: int, record: Any) -> None:
     core.packet_count += 1
     packet.source_hi, packet.source_lo, packet.port = record.address_hi, record.address_lo, record.port
     packet.payload = 0
+    packet.summed = 0
     packet.row = row
     packet.seq = record.ack
     packet.ack = 0
@@ -170,10 +174,21 @@ def _usable(user: Any) -> int:
 
 
 @inner
+def _take_sum(core: Core, user: Any, offset: int, length: int) -> None:
+    """The last packet, if it is the whole last message, has its sum; what stands there already is the user's part."""
+    entry = entry_at(core.entries, user.message - 1)
+    if length == entry.length and offset + length == entry.stream_end:
+        packet = packet_at(core.packets, core.packet_count - 1)
+        packet.payload_sum = (int64(packet.payload_sum) + int64(entry.payload_sum)) % MODULUS
+        packet.summed = 1
+
+
+@inner
 def _segment(core: Core, row: int, user: Any, now: int, offset: int, length: int, end: int) -> None:
     """Send bytes of the stream at snd_nxt and move it."""
     flags = ACK | PSH if offset + length == end else ACK
     emit(core, row, user, now, flags, user.snd_nxt, offset, length)
+    _take_sum(core, user, offset, length)
     user.snd_nxt = plus(user.snd_nxt, length)
     _advance_max(core, user, length)
 

@@ -155,7 +155,10 @@ def put_headers(
     bits = header << 12 | int64(packet["flags"])
     total += put32(frame, tcp + 3, bits << 16 | int64(packet["window"]))
     total += 6 + length  # the rest of the pseudo-header
-    total += sum_bytes(payload, payload_words, int64(packet["payload"]), size)
+    if packet["summed"]:
+        total += int64(packet["payload_sum"])
+    else:
+        total += sum_bytes(payload, payload_words, int64(packet["payload"]), size)
     put32(frame, tcp + 4, (~fold(total) & 0xFFFF) << 16)
     written: int = 4 * (tcp + header - at)
     return written

@@ -107,6 +107,17 @@ def test_data_with_timestamps_is_right_at_any_offset_and_odd_length(target: int,
 
 
 @both
+def test_a_sum_that_comes_along_is_taken_as_it_is(target: int) -> None:
+    made = packet(target, port=61000, flags=PSH_ACK, payload=1, length=73)
+    data = PAYLOAD[1:74].tobytes() + b"\0"
+    brought = packet(target, port=61000, flags=PSH_ACK, payload=1, length=73, summed=1)
+    brought["payload_sum"] = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, 74, 2)) % 65535
+    assert build(brought) == build(made)
+    brought["payload_sum"] += 1
+    assert build(brought) != build(made)
+
+
+@both
 @pytest.mark.parametrize("flags", [0x10, 0x11, 0x04, 0x14, 0xC2])
 def test_a_segment_without_options_is_twenty_bytes_of_tcp(target: int, flags: int) -> None:
     row = packet(target, port=1, seq=1, ack=2, flags=flags)
