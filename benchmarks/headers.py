@@ -1,6 +1,6 @@
 """Building headers: payload sums that come along against sums made for each packet, `python -m benchmarks.headers`.
 
-Needs no root. Batches of 1,024 packets point at random places of an arena that fits the cache, and of one that does not.
+Needs no root. Batches of 1,024 packets point at random places of an arena that fits the cache and of one that does not.
 """
 
 from __future__ import annotations
