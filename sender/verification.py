@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gryphon.sender.replay.wanted import Wanted
 
 STATUS_BYTES = 16
-"""What a run looks at when nothing else is said and answers are dropped on this host: HTTP's status codes."""
+"""What a run looks at when nothing else is said and answers are dropped on this host: HTTP's status lines."""
 
 _UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
