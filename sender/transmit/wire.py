@@ -1,0 +1,125 @@
+"""Turns packet descriptors into whole Ethernet frames, one behind the other in one memory, and a table of places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+import numpy as np
+import numpy.typing as npt
+
+from gryphon.controller.errors import EnvironmentFault
+from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.transmit.frames import put_headers
+from gryphon.sender.transmit.hops import Hop
+from gryphon.sender.transmit.interface import Targets
+
+FRAME_ROOM = 4096
+"""No frame begins so near the end of the memory, in bytes: a page, more than any frame of a live run has."""
+
+_ETHERNET, _TAG = 14, 4  # bytes of the header and of each VLAN tag (IEEE 802.3, 802.1Q)
+_FRONT_WORDS = 6
+_MOST_TAGS = (4 * _FRONT_WORDS - 2 - _ETHERNET) // _TAG
+_TYPES = {4: 0x0800, 6: 0x86DD}
+
+PLACE = np.dtype(
+    [
+        ("offset", "u4"),  # of the frame's first byte in the memory
+        ("length", "u2"),  # bytes of the frame
+        ("error", "u2"),  # errno, of a frame that did not leave
+        ("device", "u4"),  # interface index
+        ("row", "u4"),  # the user, as in PACKET
+    ]
+)
+"""Where one frame lies and where it goes, 16 bytes: ``struct place`` in ``bpf/transmit.bpf.c``."""
+
+LINK = np.dtype(
+    [
+        ("device", "u4"),  # interface index
+        ("largest", "u4"),  # bytes of an IP packet that the device takes
+        ("words", "u4"),  # of four bytes, in `front`
+        ("front", "u4", (_FRONT_WORDS,)),  # two bytes of nothing, and the Ethernet header
+    ]
+)
+"""What stands in front of each IP header to one target, 36 bytes."""
+
+
+def links(targets: Targets, hops: Sequence[Hop], largest_frame: int) -> npt.NDArray[np.void]:
+    """The way to each target, dtype ``LINK``, frames of at most ``largest_frame`` bytes.
+
+    Raises ``EnvironmentFault`` for more VLAN tags than two.
+    """
+    table = np.zeros(len(targets), LINK)
+    for entry, target, hop in zip(table, targets, hops, strict=True):
+        header = _ethernet(hop, 4 if isinstance(target.address, IPv4Address) else 6)
+        entry["device"], entry["words"] = hop.lower, (2 + len(header)) // 4
+        entry["largest"] = min(hop.mtu, largest_frame - len(header))
+        entry["front"][: entry["words"]] = np.frombuffer(bytes(2) + header, np.uint32)
+    return table
+
+
+def _ethernet(hop: Hop, version: int) -> bytes:
+    """The Ethernet header (IEEE 802.3, 3.1.1) to a next hop, with its VLAN tags (802.1Q, 9.3)."""
+    if len(hop.tags) > _MOST_TAGS:
+        raise EnvironmentFault(
+            f"frames by {hop.device} would carry {len(hop.tags)} VLAN tags, {_MOST_TAGS} are possible: "
+            "choose --transmit raw"
+        )
+    tags = b"".join(kind.to_bytes(2, "big") + tag.to_bytes(2, "big") for kind, tag in hop.tags)
+    return hop.next_hop + hop.source + tags + _TYPES[version].to_bytes(2, "big")
+
+
+@inner
+def _copy(into: npt.NDArray[np.uint8], at: int, source: npt.NDArray[np.uint8], start: int, length: int) -> None:
+    """Copy bytes; unsigned indices, which numba does not check for a sign, make it a loop of wide moves."""
+    for i in range(np.uint64(length)):
+        into[np.uint64(at) + i] = source[np.uint64(start) + i]
+
+
+@kernel
+def build(
+    packets: npt.NDArray[np.void],
+    payload: npt.NDArray[np.uint8],
+    payload_words: npt.NDArray[np.uint32],
+    destinations: npt.NDArray[np.void],
+    ways: npt.NDArray[np.void],
+    memory: npt.NDArray[np.uint8],
+    words: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.void],
+    identification: int,
+) -> int:
+    """Write the frame of each packet into ``memory`` and its place into ``places``; how many packets were taken.
+
+    Every frame has its IP header at a multiple of four bytes. It ends early where the memory (u1, more than
+    ``FRAME_ROOM`` bytes; ``words`` is the same ``as_words``) or the table is full, and in front of a packet that goes
+    to another device than the first one: so 0 means that the first packet is larger than its way takes.
+    ``destinations`` and ``ways`` have a row for each target, dtypes ``DESTINATION`` and ``LINK``; packet i has the
+    IPv4 identification of the number ``identification`` + i, never 0.
+    """
+    at = 0  # words
+    last = (memory.size - FRAME_ROOM) >> 2
+    for i in range(packets.size):
+        packet = packets[i]
+        way = ways[packet["target"]]
+        if at > last or i == places.size or way["device"] != ways[packets[0]["target"]]["device"]:
+            return i
+        front = int64(way["words"])
+        for k in range(front):
+            words[np.uint64(at + k)] = way["front"][k]
+        number = (identification + i) % 0xFFFF + 1
+        to = destinations[packet["target"]]
+        headers = put_headers(words, at + front, packet, to, payload, payload_words, number)
+        length = int64(packet["length"])
+        if headers + length > way["largest"]:
+            return i
+        start = 4 * at + 2
+        body = 4 * (at + front) + headers
+        _copy(memory, body, payload, int64(packet["payload"]), length)
+        place = places[i]
+        place["offset"] = start
+        place["length"] = body + length - start
+        place["error"] = 0
+        place["device"] = way["device"]
+        place["row"] = packet["row"]
+        at = (body + length + 3) >> 2
+    return int64(packets.size)
