@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address
 
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.transmit.ethernet import ethernet_header
 from gryphon.sender.transmit.frames import put_headers
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import Targets
@@ -17,21 +17,19 @@ from gryphon.sender.transmit.interface import Targets
 FRAME_ROOM = 4096
 """No frame begins so near the end of the memory, in bytes: a page, more than any frame of a live run has."""
 
-_ETHERNET, _TAG = 14, 4  # bytes of the header and of each VLAN tag (IEEE 802.3, 802.1Q)
 _FRONT_WORDS = 6
-_MOST_TAGS = (4 * _FRONT_WORDS - 2 - _ETHERNET) // _TAG
-_TYPES = {4: 0x0800, 6: 0x86DD}
+_MOST_TAGS = 2  # which fill them up
 
 PLACE = np.dtype(
     [
         ("offset", "u4"),  # of the frame's first byte in the memory
         ("length", "u2"),  # bytes of the frame
-        ("error", "u2"),  # errno, of a frame that did not leave
-        ("device", "u4"),  # interface index
-        ("row", "u4"),  # the user, as in PACKET
+        ("error", "u2"),  # errno, of frames that did not leave:
+        ("failed", "u4"),  # so many from this one on
+        ("reserved", "u4"),
     ]
 )
-"""Where one frame lies and where it goes, 16 bytes: ``struct place`` in ``bpf/transmit.bpf.c``."""
+"""Where one frame lies and what became of it, 16 bytes: ``struct place`` in ``bpf/transmit.bpf.c``."""
 
 LINK = np.dtype(
     [
@@ -51,22 +49,16 @@ def links(targets: Targets, hops: Sequence[Hop], largest_frame: int) -> npt.NDAr
     """
     table = np.zeros(len(targets), LINK)
     for entry, target, hop in zip(table, targets, hops, strict=True):
-        header = _ethernet(hop, 4 if isinstance(target.address, IPv4Address) else 6)
+        if len(hop.tags) > _MOST_TAGS:
+            raise EnvironmentFault(
+                f"frames by {hop.device} would carry {len(hop.tags)} VLAN tags, {_MOST_TAGS} are possible: "
+                "choose --transmit raw"
+            )
+        header = ethernet_header(target, hop.source, hop.next_hop, hop.tags)
         entry["device"], entry["words"] = hop.lower, (2 + len(header)) // 4
         entry["largest"] = min(hop.mtu, largest_frame - len(header))
         entry["front"][: entry["words"]] = np.frombuffer(bytes(2) + header, np.uint32)
     return table
-
-
-def _ethernet(hop: Hop, version: int) -> bytes:
-    """The Ethernet header (IEEE 802.3, 3.1.1) to a next hop, with its VLAN tags (802.1Q, 9.3)."""
-    if len(hop.tags) > _MOST_TAGS:
-        raise EnvironmentFault(
-            f"frames by {hop.device} would carry {len(hop.tags)} VLAN tags, {_MOST_TAGS} are possible: "
-            "choose --transmit raw"
-        )
-    tags = b"".join(kind.to_bytes(2, "big") + tag.to_bytes(2, "big") for kind, tag in hop.tags)
-    return hop.next_hop + hop.source + tags + _TYPES[version].to_bytes(2, "big")
 
 
 @inner
@@ -119,7 +111,5 @@ def build(
         place["offset"] = start
         place["length"] = body + length - start
         place["error"] = 0
-        place["device"] = way["device"]
-        place["row"] = packet["row"]
         at = (body + length + 3) >> 2
     return int64(packets.size)

@@ -135,8 +135,6 @@ def test_every_frame_is_what_scapy_builds(made: Any, number: int) -> None:
     built = Built(made, number=number)
     assert built.taken == len(made)
     assert built.frames == [expected(row, (number + i) % 0xFFFF + 1) for i, row in enumerate(made)]
-    assert built.places["row"][: len(made)].tolist() == made["row"].tolist()
-    assert built.places["device"][: len(made)].tolist() == [7] * len(made)
 
 
 @given(made=packets())
@@ -165,7 +163,7 @@ def test_a_batch_goes_to_one_device() -> None:
     made = rows(6, target=[0, 1, 0, 0, 1, 1])
     assert Built(made, [hop(lower=7), hop(lower=8)]).taken == 1
     assert Built(made[2:], [hop(lower=7), hop(lower=8)]).taken == 2
-    assert Built(made[4:], [hop(lower=7), hop(lower=8)]).places["device"][:2].tolist() == [8, 8]
+    assert Built(made[4:], [hop(lower=7), hop(lower=8)]).taken == 2
 
 
 @pytest.mark.parametrize(("mtu", "largest"), [(1500, 1500), (9000, LARGEST - 14)], ids=["MTU", "live frame"])
