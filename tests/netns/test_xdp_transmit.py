@@ -29,7 +29,7 @@ from gryphon.sender.transmit import xdp, xdp_anchor
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.xdp import NOT_SENT, XdpTransmitter
-from gryphon.sender.transmit.xdp_program import XdpProgram
+from gryphon.sender.transmit.xdp_program import LARGEST_FRAME, XdpProgram
 
 V4, V6 = Target(IPv4Address("10.99.0.2"), 80, 0), Target(IPv6Address("fd00:99::2"), 443, 1)
 PAYLOAD = np.frombuffer(bytes(range(251)) * 40, np.uint8)
@@ -171,6 +171,16 @@ def test_one_frame_at_a_time_grows_and_shrinks(wire: Wire) -> None:
         for i, packet in enumerate(packets):
             assert transmitter.send(packets[i : i + 1]) == 1
             check(wire.seen(1)[0], packet)
+
+
+def test_the_largest_frame_arrives_and_one_byte_more_is_counted(wire: Wire) -> None:
+    for end in (NEAR, FAR):
+        run(f"ip link set {end} mtu 9000")
+    packets = batch(2, length=[LARGEST_FRAME - 14 - 52, LARGEST_FRAME - 14 - 51])
+    with closing(XdpTransmitter([V4], PAYLOAD, wire.hops(1, mtu=9000))) as transmitter:
+        assert transmitter.send(packets) == 2
+        check(wire.seen(1)[0], packets[0])
+        assert transmitter.errors()["EMSGSIZE"].packets == 1
 
 
 def test_a_full_ring_is_back_pressure_and_loses_nothing(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
