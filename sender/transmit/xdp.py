@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.bpf import capabilities, loader
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.transmit import xdp_device
@@ -25,6 +26,18 @@ NOT_SENT = "xdp_not_sent"
 
 _BACK_PRESSURE = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 _QUEUE_FULL_WAIT_S = 0.0001  # nothing tells when a device's ring has room again
+
+
+def why_not(hops: Sequence[Hop]) -> str | None:
+    """Why this host cannot send to these hops from XDP, in one sentence; None where it can, or may. Sends nothing."""
+    lacking = capabilities.missing(capabilities.effective())
+    if lacking:
+        return f"frames from XDP need {' and '.join(lacking)}, which this process lacks: {xdp_device.INSTEAD}"
+    try:
+        loader.find_bcc()
+    except EnvironmentFault as fault:
+        return str(fault)
+    return xdp_device.why_not(hops)
 
 
 class XdpTransmitter:

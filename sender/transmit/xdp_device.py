@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gryphon.controller.errors import EnvironmentFault
-from gryphon.controller.interfaces import xdp_program
+from gryphon.controller.interfaces import link, xdp_program
 from gryphon.sender.transmit.hops import Hop
 
 if TYPE_CHECKING:
@@ -18,9 +18,24 @@ log = logging.getLogger("gryphon")
 
 # include/uapi/linux/netdev.h: the family "netdev", Linux 6.3 and later
 _DEV_GET = 1
-_NDO_XMIT = 4  # NETDEV_XDP_ACT_NDO_XMIT: the driver takes frames that a program redirects to it
+# NETDEV_XDP_ACT_*: the driver runs XDP programs at all; it takes frames that a program redirects to it
+_BASIC, _NDO_XMIT = 1, 4
 
 INSTEAD = "choose --transmit link or raw"
+
+
+def why_not(hops: Sequence[Hop]) -> str | None:
+    """Why these devices cannot send frames from XDP, in one sentence; None where they can, or may.
+
+    Most drivers say so only once they have an XDP program, veth at any time.
+    """
+    for index, name in _devices(hops):
+        features = _features(index)
+        if features is None or features & _NDO_XMIT:
+            continue
+        if not features & _BASIC or kind_of(index) == "veth":
+            return refusal(name)
+    return None
 
 
 def prepare(program: XdpProgram, hops: Sequence[Hop]) -> None:
@@ -30,37 +45,48 @@ def prepare(program: XdpProgram, hops: Sequence[Hop]) -> None:
     interception, which in the local topology has the device for itself. Raises ``EnvironmentFault``: the driver has
     no way for such frames.
     """
-    for index, name in {hop.lower: hop.device for hop in hops}.items():
+    for index, name in _devices(hops):
         if not xdp_program(index)[0]:
             try:
                 program.attach_passing(index)
             except OSError as error:
                 log.info("%s takes no XDP program (%s), which its driver may want", name, os.strerror(error.errno or 0))
-        if sends_from_xdp(index) is False:
+        features = _features(index)
+        if features is not None and not features & _NDO_XMIT:
             raise EnvironmentFault(refusal(name))
 
 
 def refusal(device: str) -> str:
     """What to do about a device that takes no frames from XDP."""
     return (
-        f"{device} takes no frames from XDP: its driver has no way for them, or its other end (of a veth) has neither "
-        f"GRO nor an XDP program; {INSTEAD}, or switch it on there (`ethtool -K {device} gro on`)"
+        f"{device} takes no frames from XDP: its driver has no way for them, or the other end of a veth has neither "
+        f"GRO (`ethtool -K {device} gro on` there) nor an XDP program; {INSTEAD}"
     )
 
 
-def sends_from_xdp(index: int) -> bool | None:
-    """Whether the driver says that it sends frames from XDP; None where the kernel does not tell (before Linux 6.3)."""
-    from pyroute2.netlink.exceptions import NetlinkError
+def kind_of(index: int) -> str:
+    """What kind of virtual device an interface is, such as ``veth``; empty for hardware."""
+    information = link(index).get_attr("IFLA_LINKINFO")
+    return str(information.get_attr("IFLA_INFO_KIND") or "") if information is not None else ""
 
-    try:
-        features = _features(index)
-    except (NetlinkError, OSError):
-        return None
-    return None if features is None else bool(features & _NDO_XMIT)
+
+def _devices(hops: Sequence[Hop]) -> list[tuple[int, str]]:
+    """Index and name of each device, once."""
+    return list({hop.lower: hop.device for hop in hops}.items())
 
 
 def _features(index: int) -> int | None:
-    """The device's XDP features, by generic netlink (Documentation/netlink/specs/netdev.yaml)."""
+    """The driver's NETDEV_XDP_ACT_* bits; None where the kernel does not tell them (before Linux 6.3)."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        return _asked(index)
+    except (NetlinkError, OSError):
+        return None
+
+
+def _asked(index: int) -> int | None:
+    """The same by generic netlink (Documentation/netlink/specs/netdev.yaml)."""
     from pyroute2.netlink import NLM_F_REQUEST, genlmsg
     from pyroute2.netlink.generic import GenericNetlinkSocket
 

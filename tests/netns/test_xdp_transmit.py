@@ -28,7 +28,7 @@ from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.transmit import xdp, xdp_anchor
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import Target
-from gryphon.sender.transmit.xdp import NOT_SENT, XdpTransmitter
+from gryphon.sender.transmit.xdp import NOT_SENT, XdpTransmitter, why_not
 from gryphon.sender.transmit.xdp_program import LARGEST_FRAME, XdpProgram
 
 V4, V6 = Target(IPv4Address("10.99.0.2"), 80, 0), Target(IPv6Address("fd00:99::2"), 443, 1)
@@ -211,6 +211,21 @@ def test_a_packet_above_the_mtu_is_counted_and_the_rest_goes_on(wire: Wire) -> N
         assert error.packets == 2
         assert "3000 bytes" in error.example
         assert transmitter.refused_rows().tolist() == [1, 4]
+
+
+def test_what_a_device_cannot_do_is_known_without_touching_it(wire: Wire) -> None:
+    assert why_not(wire.hops(2)) is None
+    wire.unplug()
+    assert "GRO" in (why_not(wire.hops(1)) or "")
+    assert "lo takes no frames from XDP" in (why_not(wire.hops(1, device="lo")) or "")
+    run("ip link add gx-res-mv link gx-res-a type macvlan")
+    assert "gx-res-mv takes no frames" in (why_not(wire.hops(1, device="gx-res-mv")) or "")
+    assert [xdp_program(index)[0] for index, _ in socket.if_nameindex()] == [0] * 4
+
+
+def test_missing_capabilities_are_named(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "effective", lambda: 0)
+    assert "CAP_BPF and CAP_NET_ADMIN and CAP_PERFMON" in (why_not(wire.hops(1)) or "")
 
 
 def test_a_device_whose_driver_sends_nothing_from_xdp_is_refused(wire: Wire) -> None:
