@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import EnvironmentFault
-from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.compiled import int64, kernel
+from gryphon.sender.transmit.checksum import as_words, at_every_byte, copy_and_sum
 from gryphon.sender.transmit.ethernet import ethernet_header
-from gryphon.sender.transmit.frames import put_headers
+from gryphon.sender.transmit.frames import header_words, put_headers
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import Targets
 
@@ -61,52 +62,54 @@ def links(targets: Targets, hops: Sequence[Hop], largest_frame: int) -> npt.NDAr
     return table
 
 
-@inner
-def _copy(into: npt.NDArray[np.uint8], at: int, source: npt.NDArray[np.uint8], start: int, length: int) -> None:
-    """Copy bytes; unsigned indices, which numba does not check for a sign, make it a loop of wide moves."""
-    for i in range(np.uint64(length)):
-        into[np.uint64(at) + i] = source[np.uint64(start) + i]
+class Memory:
+    """Bytes that frames are built in, or that payload lies in, as the kernels want them."""
+
+    def __init__(self, buffer: npt.NDArray[np.uint8]) -> None:
+        self.bytes = buffer
+        self.words = as_words(buffer)
+        self.eights = at_every_byte(buffer)
 
 
 @kernel
 def build(
     packets: npt.NDArray[np.void],
     payload: npt.NDArray[np.uint8],
-    payload_words: npt.NDArray[np.uint32],
+    payload_eights: npt.NDArray[np.uint64],
     destinations: npt.NDArray[np.void],
     ways: npt.NDArray[np.void],
     memory: npt.NDArray[np.uint8],
     words: npt.NDArray[np.uint32],
+    eights: npt.NDArray[np.uint64],
     places: npt.NDArray[np.void],
     identification: int,
 ) -> int:
     """Write the frame of each packet into ``memory`` and its place into ``places``; how many packets were taken.
 
     Every frame has its IP header at a multiple of four bytes. It ends early where the memory (u1, more than
-    ``FRAME_ROOM`` bytes; ``words`` is the same ``as_words``) or the table is full, and in front of a packet that goes
-    to another device than the first one: so 0 means that the first packet is larger than its way takes.
-    ``destinations`` and ``ways`` have a row for each target, dtypes ``DESTINATION`` and ``LINK``; packet i has the
-    IPv4 identification of the number ``identification`` + i, never 0.
+    ``FRAME_ROOM`` bytes) or the table is full, and in front of a packet that goes to another device than the first
+    one: so 0 means that the first packet is larger than its way takes. ``payload`` and ``memory`` come in the views
+    of ``Memory``, too. ``destinations`` and ``ways`` have a row for each target, dtypes ``DESTINATION`` and ``LINK``;
+    packet i has the IPv4 identification of the number ``identification`` + i, never 0.
     """
+    if packets.size == 0:
+        return 0
     at = 0  # words
     last = (memory.size - FRAME_ROOM) >> 2
+    device = ways[packets[0]["target"]]["device"]
     for i in range(packets.size):
         packet = packets[i]
-        way = ways[packet["target"]]
-        if at > last or i == places.size or way["device"] != ways[packets[0]["target"]]["device"]:
+        to, way = destinations[packet["target"]], ways[packet["target"]]
+        length, headers = int64(packet["length"]), header_words(packet, to)
+        if at > last or i == places.size or way["device"] != device or 4 * headers + length > way["largest"]:
             return i
         front = int64(way["words"])
         for k in range(front):
             words[np.uint64(at + k)] = way["front"][k]
+        start, body = 4 * at + 2, 4 * (at + front + headers)
+        payload_sum = copy_and_sum(memory, eights, body, payload, payload_eights, int64(packet["payload"]), length)
         number = (identification + i) % 0xFFFF + 1
-        to = destinations[packet["target"]]
-        headers = put_headers(words, at + front, packet, to, payload, payload_words, number)
-        length = int64(packet["length"])
-        if headers + length > way["largest"]:
-            return i
-        start = 4 * at + 2
-        body = 4 * (at + front) + headers
-        _copy(memory, body, payload, int64(packet["payload"]), length)
+        put_headers(words, at + front, packet, to, payload_sum, number)
         place = places[i]
         place["offset"] = start
         place["length"] = body + length - start

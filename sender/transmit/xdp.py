@@ -13,12 +13,11 @@ from gryphon.bpf import capabilities, loader
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.transmit import xdp_device
-from gryphon.sender.transmit.checksum import as_words
 from gryphon.sender.transmit.frames import destinations
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import SendError, Targets
 from gryphon.sender.transmit.refusals import Refusals, errno_name
-from gryphon.sender.transmit.wire import build, links
+from gryphon.sender.transmit.wire import Memory, build, links
 from gryphon.sender.transmit.xdp_program import LARGEST_FRAME, PLACES, XdpProgram
 
 NOT_SENT = "xdp_not_sent"
@@ -58,8 +57,7 @@ class XdpTransmitter:
         ``EnvironmentFault``.
         """
         self._targets = list(targets)
-        self._payload = np.ascontiguousarray(payload, np.uint8).view(np.ndarray)
-        self._payload_words = as_words(self._payload)
+        self._payload = Memory(np.ascontiguousarray(payload, np.uint8).view(np.ndarray))
         self._destinations = destinations(targets)
         self._batch = min(batch, PLACES)
         self._identification = 0
@@ -71,7 +69,7 @@ class XdpTransmitter:
         self._refusals = Refusals(self._targets)
         self.follow(hops)
         self._program = XdpProgram()
-        self._words = as_words(self._program.memory)
+        self._memory = Memory(self._program.memory)
         try:
             xdp_device.prepare(self._program, hops)
             self._build(np.zeros(0, PACKET))
@@ -107,12 +105,13 @@ class XdpTransmitter:
         """Build frames to one device until the memory is full; of how many packets."""
         built = build(
             packets,
-            self._payload,
-            self._payload_words,
+            self._payload.bytes,
+            self._payload.eights,
             self._destinations,
             self._links,
-            self._program.memory,
-            self._words,
+            self._memory.bytes,
+            self._memory.words,
+            self._memory.eights,
             self._program.places,
             self._identification,
         )

@@ -22,11 +22,10 @@ from scapy.packet import Packet, Raw
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.record import Option
 from gryphon.sender.replay.packet import PACKET
-from gryphon.sender.transmit.checksum import as_words
 from gryphon.sender.transmit.frames import destinations
 from gryphon.sender.transmit.hops import Hop
 from gryphon.sender.transmit.interface import Target
-from gryphon.sender.transmit.wire import FRAME_ROOM, PLACE, build, links
+from gryphon.sender.transmit.wire import FRAME_ROOM, PLACE, Memory, build, links
 
 V4, V6 = IPv4Address("10.16.15.118"), IPv6Address("fd00:16:15::118")
 SOURCE, GATEWAY = bytes.fromhex("020010161511"), bytes.fromhex("020010161512")
@@ -53,10 +52,10 @@ class Built:
     ) -> None:
         self.memory = np.full(size, EMPTY, np.uint8)
         self.places: Any = np.zeros(places, PLACE)
-        ways = links(TARGETS[: len(hops)], hops, LARGEST)
+        ways, memory, payload = links(TARGETS[: len(hops)], hops, LARGEST), Memory(self.memory), Memory(PAYLOAD)
         self.taken = build(
-            packets, PAYLOAD, as_words(PAYLOAD), destinations(TARGETS), ways, self.memory, as_words(self.memory),
-            self.places, number,
+            packets, payload.bytes, payload.eights, destinations(TARGETS), ways, memory.bytes, memory.words,
+            memory.eights, self.places, number,
         )  # fmt: skip
 
     @property
