@@ -43,6 +43,10 @@ class LiveRun:
         struct.pack_into("=I", self._attributes, _REPEAT_AT, frames)
         return self._call()
 
+    def close(self) -> None:
+        """From now on ``run`` gives EBADF, whoever has the descriptor's number next."""
+        struct.pack_into("=i", self._attributes, 0, -1)
+
 
 def run_once(program: int) -> None:
     """Runs a raw tracepoint's program in this process, as if the tracepoint had been passed."""

@@ -54,10 +54,10 @@ def prepared(command: int, attributes: ctypes.Array[ctypes.c_char]) -> Callable[
 
     Without a buffer and a result of its own for each call it costs a third.
     """
-    number, at, call = _number(), ctypes.addressof(attributes), _libc.syscall
+    call, given = _libc.syscall, (_number(), command, ctypes.byref(attributes), ATTR_SIZE)
 
     def issue() -> int:
-        return 0 if call(number, command, ctypes.c_void_p(at), ATTR_SIZE) >= 0 else ctypes.get_errno()
+        return 0 if call(*given) >= 0 else ctypes.get_errno()
 
     return issue
 

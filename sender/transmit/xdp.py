@@ -124,20 +124,20 @@ class XdpTransmitter:
             number = self._program.run(self._pending, self._device)
             if number and number != errno.EINTR and number not in _BACK_PRESSURE:
                 raise OSError(number, errno_name(number))
-            reached, judged, failed, left = self._program.result()
-            full = number in _BACK_PRESSURE
+            reached, judged, failed = self._program.outcome()
+            if number == 0 and failed == 0 and judged == self._pending:
+                self._pending = 0  # the usual case
+                break
             again = [self._program.places[reached : self._pending]]
             if judged < reached:
                 self._lost(reached - judged, "unseen by its driver")
             if failed:
-                refused = self._failures(reached)
-                full = full or len(refused) > 0
-                again.insert(0, refused)
-                self._check(left)
+                again.insert(0, self._failures(reached))
+            self._check()
             rest = np.concatenate(again)
             self._program.places[: rest.size] = rest
             self._pending = rest.size
-            if full:
+            if number in _BACK_PRESSURE or (again[0].size and failed):
                 return False
         return True
 
@@ -161,9 +161,9 @@ class XdpTransmitter:
         self._not_sent += frames
         self._why = self._why or f"{xdp_device.refusal(self._names.get(self._device, 'the device'))} ({why})"
 
-    def _check(self, left: int) -> None:
+    def _check(self) -> None:
         """End the run where no frame ever left: as a million timeouts it would say nothing."""
-        if self._not_sent and not left:
+        if self._not_sent and not self._program.left:
             raise EnvironmentFault(self._why)
 
     def wait_writable(self, timeout_s: float) -> None:

@@ -61,9 +61,10 @@ class XdpProgram:
                 live.memory(module.maps["frames"]), np.uint8, FRAME_BYTES
             )
             self.places: npt.NDArray[np.void] = np.frombuffer(live.memory(module.maps["places"]), PLACE, PLACES)
-            progress = np.frombuffer(live.memory(module.maps["progress"]), PROGRESS, 1)
-            self._left = progress["left"]
-            self._counts = progress.view(np.uint32)[2:]  # next, judged, failed, device
+            progress = live.memory(module.maps["progress"])
+            self._progress = np.frombuffer(progress, PROGRESS, 1)
+            # next, judged, failed, device: each call looks at them, and an array takes three times as long
+            self._counts = memoryview(progress)[8:24].cast("I")
             transmit = _load(module, syscall.XDP, "transmit", undo)
             self._passing = _load(module, syscall.XDP, "passing", undo)
             _listen(module, undo)
@@ -73,15 +74,20 @@ class XdpProgram:
 
     def run(self, frames: int, device: int) -> int:
         """Send the first ``frames`` places to an interface: 0, or the errno with which the kernel stopped earlier."""
-        counts = self._counts  # one by one is quicker than a slice
+        counts = self._counts
         counts[0] = counts[1] = counts[2] = 0
         counts[3] = device
         return self._run.run(frames)
 
-    def result(self) -> tuple[int, int, int, int]:
-        """Of the last run: places reached, places whose fate is known, frames that did not leave; of all: that did."""
+    def outcome(self) -> tuple[int, int, int]:
+        """Of the last run: places reached, places whose fate is known, frames that did not leave."""
         counts = self._counts
-        return int(counts[0]), int(counts[1]), int(counts[2]), int(self._left[0])
+        return counts[0], counts[1], counts[2]
+
+    @property
+    def left(self) -> int:
+        """How many frames drivers have taken so far."""
+        return int(self._progress["left"][0])
 
     def attach_passing(self, device: int) -> None:
         """Give an interface a program that passes everything; it goes with this process. Raises ``OSError``."""
@@ -90,6 +96,7 @@ class XdpProgram:
 
     def close(self) -> None:
         """Let go of programs, links and maps; calling it twice does no harm."""
+        self._run.close()
         self._opened.close()
 
 
