@@ -10,6 +10,8 @@ import numpy.typing as npt
 from gryphon.sender.compiled import inner, int64, kernel
 
 _LITTLE = sys.byteorder == "little"
+_NONE, _8, _16, _24, _32 = np.uint64(0), np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
 
 
 @kernel
@@ -48,10 +50,65 @@ def sum_bytes(buffer: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32], star
     return ((folded & 0xFF) << 8) | (folded >> 8)
 
 
+@kernel
+def payload_sum(packet: np.void, payload: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32]) -> int:
+    """The sum of a packet's payload (a row of ``PACKET``): it comes along, or is made of the arena's bytes."""
+    if packet["summed"]:
+        return int64(packet["payload_sum"])
+    return sum_bytes(payload, words, int64(packet["payload"]), int64(packet["length"]))
+
+
 @inner
 def _shift(at: int) -> int:
     """Where the byte at this offset stands in its native 16-bit word."""
     return (at & 1) * 8 if _LITTLE else (~at & 1) * 8
+
+
+@kernel
+def copy_and_sum(
+    into: npt.NDArray[np.uint8],
+    into_eights: npt.NDArray[np.uint64],
+    at: int,
+    source: npt.NDArray[np.uint8],
+    source_eights: npt.NDArray[np.uint64],
+    start: int,
+    length: int,
+) -> int:
+    """Copy bytes and give the sum that ``sum_bytes`` has of them, at the price of the copy.
+
+    ``into_eights`` and ``source_eights`` are the same memories as eight bytes ``at_every_byte``.
+    """
+    low, high = _NONE, _NONE  # sums of the 32-bit halves: nothing carries out of 64 bits
+    here, there = np.uint64(start), np.uint64(at)
+    for _ in range(np.uint64(length >> 5)):
+        a, b = source_eights[here], source_eights[here + _8]
+        c, d = source_eights[here + _16], source_eights[here + _24]
+        into_eights[there], into_eights[there + _8] = a, b
+        into_eights[there + _16], into_eights[there + _24] = c, d
+        low += (a & _LOW) + (b & _LOW) + (c & _LOW) + (d & _LOW)
+        high += (a >> _32) + (b >> _32) + (c >> _32) + (d >> _32)
+        here += _32
+        there += _32
+    for _ in range(np.uint64(length >> 3 & 3)):
+        a = source_eights[here]
+        into_eights[there] = a
+        low += a & _LOW
+        high += a >> _32
+        here += _8
+        there += _8
+    for i in range(np.uint64(length & 7)):
+        byte = source[here + np.uint64(i)]
+        into[there + np.uint64(i)] = byte
+        low += np.uint64(byte) << np.uint64(_shift(int64(i)))
+    folded: int = fold(int64(low + high))
+    if _LITTLE:
+        return ((folded & 0xFF) << 8) | (folded >> 8)
+    return folded
+
+
+def at_every_byte(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """The eight bytes at every offset of a buffer that has as many, as one number each; nothing is copied."""
+    return np.ndarray((max(buffer.size - 7, 0),), np.uint64, buffer, strides=(1,))
 
 
 def as_words(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:

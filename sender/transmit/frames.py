@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gryphon.controller.record import Option
 from gryphon.sender.compiled import inner, int64, kernel
-from gryphon.sender.transmit.checksum import fold, sum_bytes
+from gryphon.sender.transmit.checksum import fold
 from gryphon.sender.transmit.interface import Targets
 
 HEADER_ROOM = 128
@@ -98,6 +98,22 @@ def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tupl
 
 
 @inner
+def header_words(packet: np.void, to: np.void) -> int:
+    """How many words of four bytes the headers of a packet take."""
+    options = int64(packet["options"])
+    words = 10 if to["version"] == 4 else 15
+    if options & _MSS:
+        words += 1
+    if options & _TIMESTAMP:
+        words += 3
+    elif options & _SACK_PERMITTED:
+        words += 1
+    if options & _WINDOW_SCALE:
+        words += 1
+    return words
+
+
+@inner
 def put_ipv4(
     frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.void, length: int, identification: int
 ) -> int:
@@ -127,17 +143,16 @@ def put_headers(
     at: int,
     packet: np.void,
     to: np.void,
-    payload: npt.NDArray[np.uint8],
-    payload_words: npt.NDArray[np.uint32],
+    payload_sum: int,
     identification: int,
 ) -> int:
     """Write IP and TCP headers (RFC 9293, 3.1), checksums and all, at ``frame[at:]``; their length in bytes.
 
     ``frame`` and ``at`` count in words of four bytes, which every field of these headers falls on.
 
-    ``packet`` is a row of ``PACKET``, ``to`` of ``DESTINATION``; ``payload`` is the arena that the packet's
-    payload lies in and ``payload_words`` the same ``as_words``. ``identification`` (16 bits) goes to an IPv4 header;
-    it must not be 0 where the kernel would then choose its own.
+    ``packet`` is a row of ``PACKET``, ``to`` of ``DESTINATION``; ``payload_sum`` (16 bits) is the ones' complement
+    sum of the packet's payload. ``identification`` (16 bits) goes to an IPv4 header; it must not be 0 where the kernel
+    would then choose its own.
     """
     version4 = to["version"] == 4
     tcp = at + (5 if version4 else 10)
@@ -155,10 +170,7 @@ def put_headers(
     bits = header << 12 | int64(packet["flags"])
     total += put32(frame, tcp + 3, bits << 16 | int64(packet["window"]))
     total += 6 + length  # the rest of the pseudo-header
-    if packet["summed"]:
-        total += int64(packet["payload_sum"])
-    else:
-        total += sum_bytes(payload, payload_words, int64(packet["payload"]), size)
+    total += payload_sum
     put32(frame, tcp + 4, (~fold(total) & 0xFFFF) << 16)
     written: int = 4 * (tcp + header - at)
     return written

@@ -1,9 +1,10 @@
-"""Opens the raw sockets that take whole IP packets, and explains when that is not possible."""
+"""Opens the sockets that take whole IP packets or frames, and explains when that is not possible."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import socket
 import sys
 from ipaddress import IPv4Address, IPv6Address
@@ -19,6 +20,8 @@ _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _IPV6_HDRINCL = 36
 _SO_SNDBUFFORCE = 32
+_SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20  # linux/if_packet.h
+_SIOCGIFFLAGS, _IFF_RUNNING, _IFREQ = 0x8913, 0x40, 40  # linux/sockios.h, linux/if.h: bytes of struct ifreq
 _ORDER = sys.byteorder
 
 
@@ -31,10 +34,7 @@ def open_raw(version: int) -> socket.socket:
     try:
         opened = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     except PermissionError:
-        raise EnvironmentFault(
-            "packets with forged addresses need a raw socket, and this process lacks CAP_NET_RAW: "
-            "run gryphon with sudo or give it that capability"
-        ) from None
+        raise _forbidden("raw") from None
     except OSError as error:
         if error.errno in (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
             raise EnvironmentFault(
@@ -50,6 +50,39 @@ def open_raw(version: int) -> socket.socket:
         opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
     _enlarge(opened)
     return opened
+
+
+def open_packet() -> socket.socket:
+    """A socket that sends Ethernet frames, of any device, and receives none.
+
+    Frames go straight to the device (packet(7), PACKET_QDISC_BYPASS), which says so when it drops one. A queueing
+    discipline in between takes frames first, and what the device drops then nobody hears of (sch_direct_xmit,
+    net/sched/sch_generic.c). Raises ``EnvironmentFault`` when CAP_NET_RAW is missing.
+    """
+    try:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    except PermissionError:
+        raise _forbidden("packet") from None
+    opened.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+    _enlarge(opened)
+    return opened
+
+
+def has_carrier(opened: socket.socket, device: str) -> bool:
+    """Whether a device is up and has a link, asked over any socket (netdevice(7)); False too where it is gone."""
+    try:
+        answer = fcntl.ioctl(opened, _SIOCGIFFLAGS, device.encode().ljust(_IFREQ, b"\0"))
+    except OSError:
+        return False
+    return bool(int.from_bytes(answer[16:18], _ORDER) & _IFF_RUNNING)
+
+
+def _forbidden(kind: str) -> EnvironmentFault:
+    """The one capability that every sender needs."""
+    return EnvironmentFault(
+        f"packets with forged addresses need a {kind} socket, and this process lacks CAP_NET_RAW: "
+        "run gryphon with sudo or give it that capability"
+    )
 
 
 def _enlarge(opened: socket.socket) -> None:

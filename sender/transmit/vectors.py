@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy.typing as npt
 from numba import types
 
 from gryphon.sender.compiled import inner, kernel
+from gryphon.sender.transmit.checksum import payload_sum
 from gryphon.sender.transmit.frames import HEADER_ROOM, put_headers
 
 MESSAGE = np.dtype(
@@ -37,20 +36,22 @@ PIECE = np.dtype([("base", "u8"), ("length", "u8")])
 """``struct iovec`` of a 64-bit host."""
 
 _ROOM_WORDS = HEADER_ROOM // 4
+_UNSENT = 2  # bytes in front of an Ethernet header of 14, so that the IP header stands at a whole word
 _DONTWAIT = 0x40
 
 
 class Vectors:
     """Memory for one batch, laid out once: message i has piece 2i for its headers and 2i+1 for its payload."""
 
-    def __init__(self, batch: int) -> None:
-        """Lay out ``batch`` messages; only what differs between packets is written later."""
+    def __init__(self, batch: int, front: bool = False) -> None:
+        """Lay out ``batch`` messages, with a ``front`` those of frames; what differs by packet is written later."""
         self.headers: npt.NDArray[np.uint32] = np.zeros(batch * HEADER_ROOM // 4, np.uint32)
         self.pieces: npt.NDArray[np.void] = np.zeros(2 * batch, PIECE)
         self.messages: npt.NDArray[np.void] = np.zeros(batch, MESSAGE)
         self.versions: npt.NDArray[np.uint8] = np.zeros(batch, np.uint8)
         index = np.arange(batch, dtype=np.uint64)
-        self.pieces["base"][::2] = np.uint64(self.headers.ctypes.data) + index * np.uint64(HEADER_ROOM)
+        first = self.headers.ctypes.data + (_UNSENT if front else 0)
+        self.pieces["base"][::2] = np.uint64(first) + index * np.uint64(HEADER_ROOM)
         self.messages["vector"] = np.uint64(self.pieces.ctypes.data) + index * np.uint64(2 * PIECE.itemsize)
         self.address: int = self.messages.ctypes.data
 
@@ -62,18 +63,29 @@ def fill(
     payload_words: npt.NDArray[np.uint32],
     payload_address: int,
     destinations: npt.NDArray[np.void],
+    fronts: npt.NDArray[np.uint32],
     headers: npt.NDArray[np.uint32],
     pieces: npt.NDArray[np.void],
     messages: npt.NDArray[np.void],
     versions: npt.NDArray[np.uint8],
     identification: int,
 ) -> None:
-    """Build the headers of every packet and point its message at them and at its payload, which is not copied."""
+    """Build the headers of every packet and point its message at them and at its payload, which is not copied.
+
+    ``fronts`` (targets, words) is what stands in front of the IP header to each target: 2 bytes that are not sent
+    and an Ethernet header; for packets without one it has no words.
+    """
+    front = fronts.shape[1]
+    unsent = _UNSENT if front else 0
     for i in range(packets.size):
         packet = packets[i]
         to = destinations[packet["target"]]
         number = (identification + i) % 0xFFFF + 1
-        pieces[2 * i]["length"] = put_headers(headers, i * _ROOM_WORDS, packet, to, payload, payload_words, number)
+        at = i * _ROOM_WORDS
+        for k in range(front):
+            headers[at + k] = fronts[packet["target"], k]
+        length = put_headers(headers, at + front, packet, to, payload_sum(packet, payload, payload_words), number)
+        pieces[2 * i]["length"] = 4 * front - unsent + length
         pieces[2 * i + 1]["base"] = payload_address + packet["payload"]
         pieces[2 * i + 1]["length"] = packet["length"]
         messages[i]["name"] = to["name"]
@@ -121,12 +133,12 @@ def push(
 ) -> tuple[int, int]:
     """Send messages ``first`` to ``end``; returns the first one not sent and its errno (``end``, 0: all are sent).
 
-    ``messages`` is the memory address of the array. Neighbours of one IP version go in one call.
+    ``messages`` is the memory address of the array. Neighbours that leave by one socket go in one call.
     """
     at = first
     while at < end:
         run = at + 1
-        while run < end and versions[run] == versions[at]:
+        while run < end and (versions[run] == versions[at] or descriptor4 == descriptor6):
             run += 1
         descriptor = descriptor4 if versions[at] == 4 else descriptor6
         sent = _send_many(descriptor, messages + at * 64, run - at)
@@ -134,8 +146,3 @@ def push(
             return at, -sent
         at += sent
     return at, 0
-
-
-def errno_name(number: int) -> str:
-    """The symbol of an errno, such as ``EMSGSIZE``."""
-    return errno.errorcode.get(number, f"errno {number} ({os.strerror(number)})")

@@ -1,0 +1,132 @@
+"""Follows next hops while a run goes on: a server that gets another network card, a route that moves."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+from collections.abc import Sequence
+from typing import Protocol
+
+from gryphon.controller.errors import EnvironmentFault
+from gryphon.sender.transmit.hops import Asked, Hop, find_ways, known_hops
+from gryphon.sender.transmit.interface import Targets
+
+log = logging.getLogger("gryphon")
+
+# RTMGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV4_RULE, _IPV6_ROUTE and RTNLGRP_IPV6_RULE, include/uapi/linux/rtnetlink.h
+_GROUPS = 0x1 | 0x4 | 0x40 | 0x80 | 0x400 | 1 << 18
+_ROUTE_FAMILY = 0  # NETLINK_ROUTE
+
+
+class Following(Protocol):
+    """A transmitter that addresses frames."""
+
+    def follow(self, hops: Sequence[Hop]) -> None:
+        """Take the hops for what is sent from now on, one per target."""
+
+
+class Changes:
+    """Hears that something about links, routes or neighbours has changed; what, the tables say."""
+
+    def __init__(self) -> None:
+        flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        self._socket = socket.socket(socket.AF_NETLINK, flags, _ROUTE_FAMILY)
+        self._socket.bind((0, _GROUPS))
+
+    def heard(self) -> bool:
+        """Whether anything has changed since the last call; returns at once."""
+        any_change = False
+        while True:
+            try:
+                self._socket.recv(1)  # the rest of the message goes, too
+            except BlockingIOError:
+                return any_change
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:  # more changes than the socket holds
+                    raise
+            any_change = True
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until something has changed, at most so long."""
+        select.select([self._socket], [], [], seconds)
+        self.heard()
+
+    def close(self) -> None:
+        """Close the socket; calling it twice does no harm."""
+        self._socket.close()
+
+
+class Follower:
+    """Looks after the hops of a run, cheaply enough to be asked once a second.
+
+    Frames of our own pass the neighbour table by, so the kernel would take a neighbour for unused and never notice
+    that it has another address. Once a second it is told that the neighbour is in use; without CAP_NET_ADMIN a change
+    is noticed when the neighbour itself announces it, or asks for this host.
+
+    Args:
+        tables: the kernel's.
+        targets: those of the run.
+        device: what ``-o`` named.
+        hops: those that the transmitter was made with, one per target.
+        transmitter: told when they change.
+        changes: opened before the hops were found, so that no change is missed.
+    """
+
+    def __init__(
+        self,
+        tables: Asked,
+        targets: Targets,
+        device: str | None,
+        hops: Sequence[Hop],
+        transmitter: Following,
+        changes: Changes,
+    ) -> None:
+        self._tables = tables
+        self._targets = targets
+        self._device = device
+        self._hops = list(hops)
+        self._transmitter = transmitter
+        self._changes = changes
+        self._ways = find_ways(tables, targets, device)
+        self._may_use = True
+        self._lost = False
+
+    def look(self) -> None:
+        """Tell the transmitter what has changed since the last look."""
+        if self._changes.heard():
+            self._find_again()
+        if self._may_use:
+            self._use()
+
+    def _find_again(self) -> None:
+        """Routes and neighbours as they are now; where there is none, frames go on to where the last one was."""
+        try:
+            self._ways = find_ways(self._tables, self._targets, self._device)
+            known = known_hops(self._tables, self._ways)
+        except (EnvironmentFault, OSError) as fault:
+            if not self._lost:
+                log.warning("%s; until then frames go to the last known next hop", fault)
+            self._lost = True
+            return
+        self._lost = False
+        hops = [new or old for new, old in zip(known, self._hops, strict=True)]
+        for way, new, old in zip(self._ways, hops, self._hops, strict=True):
+            if new != old:
+                log.info("the next hop to %s is now %s on %s", way.target, new.next_hop.hex(":"), new.device)
+        if hops != self._hops:
+            self._hops = hops
+            self._transmitter.follow(hops)
+
+    def _use(self) -> None:
+        """Have the kernel make sure of the neighbours, as it does of those that it sends to itself."""
+        for index, address in {(way.unresolved.index, way.neighbour): None for way in self._ways}:
+            try:
+                if not self._tables.neighbour(index, address).fixed:
+                    self._tables.use(index, address)
+            except PermissionError:
+                self._may_use = False
+                return
+            except OSError:  # the interface is going; a change will say so
+                continue
