@@ -1,24 +1,19 @@
-"""Answers of real servers compared with the recording, and what they hand out sent back by every user."""
+"""nginx' answers compared with the recording: statuses, sizes and first bytes."""
 
 from __future__ import annotations
 
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sending import Run, intercepted, start
-from served import replay, running
 
 from gryphon.lab.commands import options
 from gryphon.lab.hosts import Lab
-from gryphon.lab.needs import tool
 from gryphon.lab.recording import Recording, Visit, record, recorded
 from gryphon.lab.servers import PORT, Nginx
-from gryphon.lab.servers.daemon import Daemon, script
 from gryphon.lab.wiring import SERVER_V4
 
 USERS = 40
@@ -151,114 +146,3 @@ def test_a_status_line_is_compared_as_far_as_the_run_sees_it_and_what_is_behind_
         _page(lab, page)
         messages = _messages(lab, recording, "local", *more)
         assert (messages["other_content"], messages["other_size"]) == (other, 0), page
-
-
-# -- values that the server hands out --------------------------------------------------------------------------------
-
-MEMBERS = 500
-MEMBERS_PORT = 8080
-RULES = """\
-[[extract]]
-name = "sid"
-message = 1
-after = "Set-Cookie: sid="
-until = ";"
-length = 32
-
-[[field]]
-message = 2
-match = 'Cookie: sid=(\\w+)'
-value = "extract:sid"
-width = 32
-"""
-_SERVER = """
-import http.server, os, secrets, sys
-
-class Member(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536
-    sids = {}
-
-    def do_GET(self):
-        if self.path == "/login":
-            self.sids[self.client_address] = sid = secrets.token_hex(16)
-            self.reply(200, sid)
-        else:
-            own = f"sid={self.sids.get(self.client_address)}"
-            self.reply(200 if self.headers.get("Cookie") == own else 403)
-
-    def reply(self, status, sid=None):
-        self.send_response(status)
-        if sid is not None:
-            self.send_header("Set-Cookie", f"sid={sid}; Path=/")
-        self.send_header("Content-Length", "7")
-        self.end_headers()
-        self.wfile.write(b"member\\n")
-
-    def log_request(self, code="-", size="-"):
-        os.write(1, f"{self.path} {int(code)}\\n".encode())  # one write: threads share the log
-
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 1024
-
-with Server(("0.0.0.0", int(sys.argv[1])), Member) as server:
-    print("listening", flush=True)
-    server.serve_forever()
-"""
-
-
-class Members(Daemon):
-    """A server that gives every client an id when it logs in, and lets nobody in without the client's own."""
-
-    def __init__(self, lab: Lab) -> None:
-        super().__init__(lab, "members")
-
-    def _line(self) -> list[str]:
-        return [*script(self.directory / "members.py", _SERVER), str(MEMBERS_PORT)]
-
-    def _answers(self) -> bool:
-        return "listening" in self.output.read_text()
-
-    def answered(self) -> Counter[str]:
-        """How often it has answered what with which status, "/page 403"."""
-        return Counter(line for line in self.output.read_text().splitlines() if line.startswith("/"))
-
-
-@pytest.fixture(scope="module")
-def members(lab: Lab) -> Iterator[Members]:
-    with running(Members(lab)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def visited(lab: Lab, members: Members) -> Path:
-    """curl logs in and sends the cookie that it was given."""
-    path, root = lab.directory / "members.pcap", f"http://{SERVER_V4}:{MEMBERS_PORT}"
-    with recorded(lab, path, MEMBERS_PORT, 1):
-        line = [tool("curl"), "-sS", "-b", "none", "-o", "/dev/null", f"{root}/login", "-o", "/dev/null"]
-        lab.run("sender", [*line, f"{root}/page"])
-    assert members.answered() == {"/login 200": 1, "/page 200": 1}
-    return path
-
-
-def test_every_user_sends_the_id_that_the_server_gave_it(lab: Lab, members: Members, visited: Path) -> None:
-    rules = lab.directory / "members.toml"
-    rules.write_text(RULES)
-    before = members.answered()
-    result = replay(lab, visited, MEMBERS_PORT, "--rules", str(rules), users=MEMBERS)
-    assert members.answered() - before == {"/login 200": MEMBERS, "/page 200": MEMBERS}
-    assert result["http_status"] == {"200": 2 * MEMBERS}
-    assert (result["messages"]["extracted"], result["messages"]["unextracted"]) == (MEMBERS, 0)
-
-
-def test_without_rules_every_user_sends_the_recorded_id_and_is_refused(
-    lab: Lab, members: Members, visited: Path
-) -> None:
-    before = members.answered()
-    line = ["send", "-x", f"{MEMBERS_PORT}-{SERVER_V4}:{MEMBERS_PORT}", "-f", str(visited), "-s", "xdp:eth0"]
-    with intercepted(lab, "local"):
-        run = start(lab, [*line, "-u", str(MEMBERS), "-c", "10.17.15.*"])
-        assert run.finish() == 0, run.text
-    assert members.answered() - before == {"/login 200": MEMBERS, "/page 403": MEMBERS}
-    assert run.result["http_status"] == {"200": MEMBERS, "403": MEMBERS}
-    assert run.result["messages"]["mismatched"] == MEMBERS

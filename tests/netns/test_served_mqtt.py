@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served import USERS, replay, running
+from served import NEWS, SUBSCRIBERS, USERS, record_news, replay, running
 
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import recorded
 from gryphon.lab.servers.mosquitto import PORT, Mosquitto, Served, publish, subscribe
-from gryphon.lab.waiting import until
 
 MOTD = "what is retained for whoever comes"
 LARGE = "x" * 20_000
@@ -24,8 +23,6 @@ SPACED = '(echo one; sleep 2; echo two; sleep 2; echo three) | "$0" "$@"'
 SESSIONS = 10
 SPEED = 4
 
-SUBSCRIBERS = 24
-MESSAGES = ("first", "second", "third")
 EACH_WAY = ("PUBLISH 0", "PUBLISH 1", "PUBLISH 2", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP")
 
 
@@ -90,28 +87,17 @@ def test_every_user_has_an_id_of_its_own(lab: Lab, mosquitto: Mosquitto, named: 
 
 @pytest.fixture(scope="module")
 def news(lab: Lab, mosquitto: Mosquitto) -> Path:
-    """Subscribers that each receive what one publisher says 2.5 s after they came, and go 2 s later.
-
-    The first 1,000 users come within a second: all subscribers are there at the first message and at the last.
-    """
-    path, before = lab.directory / "news.pcap", mosquitto.mark()
-    says = "".join(f"sleep 0.2; echo {said}; " for said in MESSAGES)
-    publisher = ["/bin/sh", "-c", f'(sleep 2; {says} sleep 0.2) | "$0" "$@"', *publish("-t", "news", "-l", "-q", "1")]
-    with recorded(lab, path, PORT, SUBSCRIBERS + 1):
-        outputs = [lab.directory / f"subscriber.{number}" for number in range(SUBSCRIBERS)]
-        subscribers = []
-        for output in outputs:
-            with output.open("wb") as file:
-                subscribers.append(lab.popen("sender", subscribe("-t", "news"), stdout=file))
-        until("the subscribers", lambda: mosquitto.subscribed(before) == SUBSCRIBERS)
-        lab.run("sender", publisher)
-        until("the last message", lambda: all(MESSAGES[-1] in output.read_text() for output in outputs))
-        lab.run("sender", ["sleep", "1.5"])
-        for subscriber in subscribers:
-            lab.end(subscriber)
-    return path
+    before = mosquitto.mark()
+    return record_news(
+        lab,
+        PORT,
+        subscribe("-t", "news"),
+        lambda: mosquitto.subscribed(before) == SUBSCRIBERS,
+        publish("-t", "news", "-l", "-q", "1"),
+    )
 
 
+@pytest.mark.alone  # all users must be there within a second
 def test_every_subscriber_is_sent_what_every_publisher_says(lab: Lab, mosquitto: Mosquitto, news: Path) -> None:
     publishers = USERS // (SUBSCRIBERS + 1)
     subscribers = USERS - publishers
@@ -120,11 +106,11 @@ def test_every_subscriber_is_sent_what_every_publisher_says(lab: Lab, mosquitto:
     served = mosquitto.since(before)
     assert (served.connections, served.open, served.complaints) == (USERS, 0, [])
     assert served.packets["received SUBSCRIBE"] == subscribers
-    said = publishers * len(MESSAGES)
+    said = publishers * len(NEWS)
     assert (served.packets["received PUBLISH 1"], served.packets["sending PUBACK"]) == (said, said)
     assert served.packets["sending PUBLISH 0"] == subscribers * said
     # CONNACK 4, SUBACK 5, PUBACK 4; PUBLISH 4 and its topic and text.
-    received = sum(4 + len("news") + len(text) for text in MESSAGES)
+    received = sum(4 + len("news") + len(text) for text in NEWS)
     assert result["bytes"]["received"] == (
-        subscribers * (4 + 5 + publishers * received) + publishers * (4 + 4 * len(MESSAGES))
+        subscribers * (4 + 5 + publishers * received) + publishers * (4 + 4 * len(NEWS))
     )

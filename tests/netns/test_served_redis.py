@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from capturing import read
-from served import USERS, replay, running
+from served import NEWS, SUBSCRIBERS, USERS, record_news, replay, running
 
 from gryphon.lab.hosts import Lab
 from gryphon.lab.needs import tool
@@ -25,9 +25,8 @@ BASE = 1_000_000
 
 BATCH = 100
 
-SUBSCRIBERS, PATTERNS = 24, 1000
-MESSAGES = ("first", "second", "third")
-RECEIVED = sum(len(f"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n${len(said)}\r\n{said}\r\n") for said in MESSAGES)
+PATTERNS = 1000
+RECEIVED = sum(len(f"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n${len(said)}\r\n{said}\r\n") for said in NEWS)
 CONFIRMED = len("*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n")
 
 
@@ -99,29 +98,14 @@ def watched(lab: Lab, redis: Redis) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def news(lab: Lab, redis: Redis, watched: None) -> Path:
-    """Subscribers that each receive what one publisher says 2.5 s after they came, and go 2 s later.
-
-    The first 1,000 users come within a second: all subscribers are there at the first message and at the last.
-    """
-    path = lab.directory / "news.pcap"
-    says = "".join(f"sleep 0.2; echo PUBLISH news {said}; " for said in MESSAGES)
-    publisher = ["/bin/sh", "-c", f'(sleep 2; {says} sleep 0.2) | "$0" -h {SERVER_V4}', tool("redis-cli")]
-    with recorded(lab, path, PORT, SUBSCRIBERS + 1):
-        line = [tool("redis-cli"), "-h", SERVER_V4, "SUBSCRIBE", "news"]
-        outputs = [lab.directory / f"subscriber.{number}" for number in range(SUBSCRIBERS)]
-        subscribers = []
-        for output in outputs:
-            with output.open("wb") as file:
-                subscribers.append(lab.popen("sender", line, stdout=file))
-        until("the subscribers", lambda: redis.subscribers() == SUBSCRIBERS)
-        lab.run("sender", publisher)
-        until("the last message", lambda: all(MESSAGES[-1] in output.read_text() for output in outputs))
-        lab.run("sender", ["sleep", "1.5"])
-        for subscriber in subscribers:
-            lab.end(subscriber)
-    return path
+    line = [tool("redis-cli"), "-h", SERVER_V4]
+    publishes = [f"PUBLISH news {said}" for said in NEWS]
+    return record_news(
+        lab, PORT, [*line, "SUBSCRIBE", "news"], lambda: redis.subscribers() == SUBSCRIBERS, line, publishes
+    )
 
 
+@pytest.mark.alone  # all users must be there within a second
 def test_every_subscriber_receives_what_every_publisher_says(lab: Lab, redis: Redis, news: Path) -> None:
     publishers = USERS // (SUBSCRIBERS + 1)
     subscribers = USERS - publishers
@@ -129,7 +113,7 @@ def test_every_subscriber_receives_what_every_publisher_says(lab: Lab, redis: Re
     result = replay(lab, news, PORT, "-i", "1000")
     served = redis.since(before)
     assert (served.connections, served.calls["subscribe"]) == (USERS, subscribers)
-    assert served.calls["publish"] == publishers * len(MESSAGES)
+    assert served.calls["publish"] == publishers * len(NEWS)
     answers = read(news, port=PORT).messages
     publisher = int((answers["expect"] + answers["pushed"])[2 * SUBSCRIBERS :].sum())
     assert result["bytes"]["received"] == subscribers * (CONFIRMED + publishers * RECEIVED) + publishers * publisher

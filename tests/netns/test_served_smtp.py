@@ -74,7 +74,8 @@ def test_every_mail_is_accepted_as_often_as_recorded_and_replayed(
     path, once = visited
     assert once == Served(SESSIONS, 0, quit=SESSIONS, mails=4, recipients=5, bytes=once.bytes, complaints=[])
     times, before, already = USERS // SESSIONS, smtp.mark(), _texts(smtp)
-    replay(lab, path, PORT, "-i", "500", clients=CLIENTS)
+    # with its backlog of 5 a burst after a pause of a busy host is turned away again and again: let it be small
+    replay(lab, path, PORT, "-i", "200", clients=CLIENTS)
     served = smtp.since(before)
     assert served == Served(USERS, 0, USERS, *(count * times for count in once[3:6]), complaints=[])
     assert _texts(smtp) == Counter({text: count * (times + 1) for text, count in already.items()})
