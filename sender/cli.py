@@ -14,6 +14,7 @@ import typer
 from gryphon.controller.errors import Fault, InputFault
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
+from gryphon.sender.interrupt import interruptible
 from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
 from gryphon.sender.schedule import parse_duration, parse_loops, seconds
 
@@ -152,9 +153,10 @@ def send(
     )
     check(options)
     _log_to(log_file)
-    from gryphon.sender.send import run_send
+    with interruptible():  # before the run, or when it is over: the run itself resets its connections first
+        from gryphon.sender.send import run_send
 
-    raise typer.Exit(run_send(options))
+        raise typer.Exit(run_send(options))
 
 
 app.command(no_args_is_help=True)(inspect)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.policy import own_addresses
@@ -82,9 +83,10 @@ class Intercepts:
         for intercept, numbers in zip(self.opened, self._numbers, strict=True):
             records = intercept.read()
             if len(records):
-                ours = records["generation"] == intercept.grant.generation
-                records["service"] = numbers[records["service"]]
-                records["generation"] = np.where(ours, GENERATION, 0)
+                if numbers is not None:
+                    ours = records["generation"] == intercept.grant.generation
+                    records["service"] = numbers[records["service"]]
+                    records["generation"] = np.where(ours, GENERATION, 0)
                 batches.append(records)
         if not batches:
             return Batch(*apart(self._nothing))
@@ -110,8 +112,14 @@ class Intercepts:
         self.close(clean=kind is None)
 
 
-def _service_numbers(intercept: Intercept, services: int) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
-    """The run's number of each service as this intercept numbers it."""
+def _service_numbers(intercept: Intercept, services: int) -> npt.NDArray[np.uint16] | None:
+    """The run's number of each service as this intercept numbers it; None where it numbers everything as the run does.
+
+    A first run on an intercept of its own has it so, and every record is spared the rewriting. What is not of the
+    grant an intercept gives to nobody.
+    """
+    if intercept.grant.generation == GENERATION and list(intercept.grant.services) == list(range(services)):
+        return None
     numbers = np.full(1 << 16, _NOBODY, np.uint16)
     numbers[intercept.grant.services] = np.arange(services, dtype=np.uint16)
     return numbers

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gryphon.sender.replay.wanted import Wanted
 
 STATUS_BYTES = 16
-"""What a run looks at when nothing else is said and answers are dropped on this host: HTTP's status codes."""
+"""What a run looks at when nothing else is said and answers are dropped on this host: HTTP's status lines."""
 
 _UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
@@ -40,6 +40,8 @@ def parse_verify(text: str | None, ignore: Sequence[str], places: Sequence[Place
 
 def _pattern(text: str) -> re.Pattern[bytes]:
     """One ``--ignore``."""
+    if not text:
+        raise InputFault("--ignore '' matches nothing: give a regular expression, or leave it out")
     try:
         return re.compile(text.encode(), re.DOTALL)
     except re.error as error:
@@ -73,7 +75,7 @@ def compile_wants(rules: UserRules, targets: Mapping[int, int]) -> Wanted:
             most=rule.length,
             slot=slot,
         )
-        for slot, rule in enumerate(rules.extracts if rules.fields else ())
+        for slot, rule in enumerate(rules.extracts)
     ]
     wants += [
         Want(Purpose.TIME, rule.after, rule.within, target=target(rule), unit_us=_UNITS_US[rule.unit])

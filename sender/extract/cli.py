@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gryphon.sender.interrupt import interruptible
+
 
 def extract(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Capture files, also with commas; - for stdin.")],
@@ -41,11 +43,7 @@ def extract(
         force=force,
         anonymise=anonymise,
     )
-    from gryphon.sender.extract.run import run_extract
+    with interruptible("; nothing was written"):
+        from gryphon.sender.extract.run import run_extract
 
-    try:
-        status = run_extract(options)
-    except KeyboardInterrupt:  # typer would end without a word
-        typer.echo("gryphon: interrupted; nothing was written", err=True)
-        status = 130
-    raise typer.Exit(status)
+        raise typer.Exit(run_extract(options))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.interrupt import interruptible
 from gryphon.sender.options import parse_arguments
 
 
@@ -39,12 +40,8 @@ def inspect(
         json=json,
         rules=Rules(keep_silent=hold, allow_encrypted=allow_encrypted),
     )
-    try:
-        status = run_inspect(options)
-    except KeyboardInterrupt:  # typer would end without a word
-        typer.echo("gryphon: interrupted", err=True)
-        status = 130
-    raise typer.Exit(status)
+    with interruptible():
+        raise typer.Exit(run_inspect(options))
 
 
 class _Screen(logging.Handler):

@@ -1,5 +1,7 @@
 """Forged addresses and ports: computed from a user's slot number and back, never stored.
 
+Divisions are passed by where the numbers tell the result: a 64-bit one takes as long as ten other instructions.
+
 With A addresses and 28,233 ports there are C = A x 28,233 slots. User ``row`` in its ``loop`` takes slot
 (loop x N + row) mod (floor(C / N) x N). Mode 0 varies the address first, mode 1 the port. A seed permutes the slots
 by a bijection (a Feistel network that walks its cycle), so that no two users ever collide.
@@ -54,7 +56,8 @@ def _permute(core: Core, slot: int, backward: bool) -> int:
 @kernel
 def locate(core: Core, row: int, loop: int) -> tuple[Any, Any, Any]:
     """(address_hi, address_lo, port) of a user in its loop."""
-    slot = _permute(core, (loop * core.user_count + row) % core.cycle, False)
+    slot = loop * core.user_count + row
+    slot = _permute(core, slot if slot < core.cycle else slot % core.cycle, False)
     if core.mode == 0:
         index, port = slot % core.addresses, slot // core.addresses
     else:
@@ -85,19 +88,21 @@ def slot_of(core: Core, hi: int, lo: int, port: int) -> int:
 @kernel
 def row_of(core: Core, slot: int) -> int:
     """The user that a slot belongs to, in one of its loops."""
-    return int64(slot % core.user_count)
+    return int64(slot if slot < core.user_count else slot % core.user_count)
 
 
 @kernel
 def is_current(core: Core, slot: int, loop: int) -> bool:
     """Whether a user in this loop stands in its slot, not in that of an earlier loop."""
-    return bool(slot // core.user_count == loop % (core.cycle // core.user_count))
+    if slot < core.user_count and loop < core.rounds:
+        return bool(loop == 0)
+    return bool(slot // core.user_count == loop % core.rounds)
 
 
 @kernel
 def turns(core: Core, loop: int) -> int:
     """How often a user in this loop has had its address and port before."""
-    return int64(loop // (core.cycle // core.user_count))
+    return int64(0 if loop < core.rounds else loop // core.rounds)
 
 
 def plan(core: npt.NDArray[Any], blocks: npt.NDArray[Any], users: int, mode: int, seed: int) -> None:
@@ -115,5 +120,6 @@ def plan(core: npt.NDArray[Any], blocks: npt.NDArray[Any], users: int, mode: int
     bind(core, "blocks", blocks)
     core["block_count"], core["user_count"] = len(blocks), users
     core["addresses"], core["capacity"], core["cycle"] = addresses, capacity, capacity // users * users
+    core["rounds"] = capacity // users
     core["mode"], core["seed"] = mode, seed & 0x7FFFFFFF
     core["half_bits"] = ((capacity - 1).bit_length() + 1) // 2

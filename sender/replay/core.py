@@ -12,6 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -83,6 +84,7 @@ CORE = np.dtype(
         ("addresses", "i8"),  # in the pool
         ("capacity", "i8"),  # slots: addresses x ports
         ("cycle", "i8"),  # slots in use before the first comes again
+        ("rounds", "i8"),  # how many loops that takes
         ("mode", "i8"),
         ("seed", "i8"),  # 0: slots in order
         ("half_bits", "i8"),  # of the Feistel network
@@ -112,6 +114,12 @@ CORE = np.dtype(
         ("draining", "i8"),  # the run's time is over: 1
         ("drained", "i8"),  # rows that have been told so
         ("swept", "i8"),  # rows the abort has passed
+        # the user being served (output.attend)
+        ("session", "i8"),  # index of its session
+        ("source_hi", "u8"),  # its address and port
+        ("source_lo", "u8"),
+        ("source_port", "i8"),
+        ("isn", "i8"),  # its initial sequence number
         ("sample_at", "i8"),  # of the record being served: where its sample begins,
         ("sample_length", "i8"),  # the bytes that it has,
         ("sample_skip", "i8"),  # and how many of them had arrived before
@@ -122,8 +130,13 @@ CORE = np.dtype(
 )
 """Everything a kernel needs, one row; columns by address, so that the owner must keep the arrays alive."""
 
+_CACHE_LINE = 64
+
 Core = Any
 """One row of CORE."""
+
+PLAIN_PYTHON = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+"""Kernels are not compiled, and need rows whose columns are attributes."""
 
 _ARRAYS: dict[int, Any] = {}
 """Plain Python finds a column by its address here (NUMBA_DISABLE_JIT=1)."""
@@ -131,7 +144,7 @@ _ARRAYS: dict[int, Any] = {}
 
 def _element(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
     """A function of (address of a column, index) that gives the element as a record."""
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    if PLAIN_PYTHON:
         return lambda address, index: _ARRAYS[int(address)][int(index)]
     record = numba.from_dtype(dtype)
 
@@ -150,12 +163,40 @@ def _element(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
     return element
 
 
+def _fetch(dtype: np.dtype[Any]) -> Callable[[int, int], None]:
+    """A function of (address of a column, index) that has the element brought into the cache, and waits for nothing."""
+    if PLAIN_PYTHON:
+        return lambda address, index: None
+
+    def typed(_context: Any, address: Any, index: Any) -> Any:
+        def build(context: Any, builder: Any, taken: Any, arguments: Any) -> Any:
+            base, place = (
+                context.cast(builder, value, kind, types.int64)
+                for value, kind in zip(arguments, taken.args, strict=True)
+            )
+            first = builder.add(base, builder.mul(place, context.get_constant(types.int64, dtype.itemsize)))
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            signature = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], signature)
+            for offset in range(0, dtype.itemsize, _CACHE_LINE):
+                where = builder.inttoptr(builder.add(first, first.type(offset)), byte)
+                # for writing, to be kept in every cache, data
+                builder.call(prefetch, [where, number(1), number(3), number(1)])
+            return context.get_dummy_value()
+
+        return types.void(address, index), build
+
+    fetch: Callable[..., None] = intrinsic(typed)
+    return fetch
+
+
 def _values(kind: str) -> np.dtype[Any]:
     """A record of a single number."""
     return np.dtype([("value", kind)])
 
 
 user_at = _element(USER)
+fetch_user = _fetch(USER)
 entry_at = _element(ENTRY)
 block_at = _element(BLOCK)
 packet_at = _element(PACKET)
@@ -172,15 +213,21 @@ _service_at = _element(_values("u2"))
 
 
 @inner
-def session_of(core: Core, row: int) -> Any:
-    """The session that a user replays: user i replays session i mod n."""
-    return _session_at(core.sessions, row % core.session_count)
+def turn_to(core: Core, row: int) -> None:
+    """From here on ``session_of`` is that of this user: user i replays session i mod n."""
+    core.session = 0 if core.session_count == 1 else row % core.session_count
 
 
 @inner
-def service_of(core: Core, row: int) -> int:
-    """The service, as records number it, that a user talks to."""
-    return int(_service_at(core.services, session_of(core, row).target).value)
+def session_of(core: Core) -> Any:
+    """The session of the user being served."""
+    return _session_at(core.sessions, core.session)
+
+
+@inner
+def service_of(core: Core) -> int:
+    """The service, as records number it, that the user being served talks to."""
+    return int(_service_at(core.services, session_of(core).target).value)
 
 
 @inner
@@ -205,6 +252,6 @@ def bind(core: npt.NDArray[Any], column: str, array: npt.NDArray[Any]) -> None:
     """Let a column of ``core`` (one row of CORE) point to an array, which its owner keeps."""
     address = array.ctypes.data
     core[column] = address
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    if PLAIN_PYTHON:
         plain = array.reshape(-1) if array.dtype.names else array.reshape(-1).view(_values(array.dtype.str))
         _ARRAYS[address] = plain.view(np.recarray)

@@ -16,7 +16,7 @@ from gryphon.controller.record import RECORD, Records
 from gryphon.controller.samples import Samples
 from gryphon.sender.replay import addresses, steps
 from gryphon.sender.replay.arrivals import NEVER, Arrivals
-from gryphon.sender.replay.core import CORE, bind
+from gryphon.sender.replay.core import CORE, PLAIN_PYTHON, bind
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.look import new_statuses
@@ -33,9 +33,6 @@ BATCH = 8192
 
 STARTS_PER_STEP = 256
 """New sessions in one step: answers of those before are served in between."""
-
-DRAINED_PER_STEP = 8192
-"""Users told in one step that the run's time is over."""
 
 _NO_RECORDS = np.zeros(0, RECORD)
 _NO_SAMPLES = np.zeros((0, 0), np.uint8)
@@ -83,7 +80,7 @@ class Engine:
         self.statuses = new_statuses()
         """Answers by HTTP status code, live."""
         self._users = new_users(plan.users)
-        self._packets = np.zeros(batch, PACKET).view(np.recarray)
+        self._packets = np.zeros(batch, PACKET)
         # columns that only kernels touch: kept alive, since the kernels know them by address
         self._columns = {
             "heads": new_wheel(),
@@ -105,8 +102,9 @@ class Engine:
             "wanted_texts": plan.wanted.texts,
         }
         self._columns |= _field_columns(script, plan, batch)
-        self._cores = np.zeros(1, CORE).view(np.recarray)
-        self._core = self._cores[0]
+        cores = np.zeros(1, CORE)
+        self._core = cores[0]
+        self._cores = cores.view(np.recarray) if PLAIN_PYTHON else cores
         addresses.plan(self._core, plan.blocks, plan.users, plan.mode, plan.seed)
         for name, column in self._columns.items():
             bind(self._core, name, column)
@@ -140,23 +138,14 @@ class Engine:
         A full batch leaves the rest of the records to the next call, which the caller makes with them at once.
         """
         now = (now_ns - self._epoch_ns) // 1000
-        self._core["packet_count"] = self._core["scratch_used"] = 0
-        self._core["sample_width"] = samples.shape[1]
         if samples.size:
             bind(self._core, "samples", samples)
-        if now >= self._core["until"]:
-            self._core["draining"] = 1
-        self.consumed = int(steps.take_records(self._cores, records.view(np.recarray), now, self._epoch_ns))
-        steps.serve_timers(self._cores, now)
-        if self._core["draining"]:
-            steps.drain_users(self._cores, now, DRAINED_PER_STEP)
-        elif starts:
-            steps.start_users(self._cores, now, starts)
+        rows = records.view(np.recarray) if PLAIN_PYTHON else records
+        self.consumed = steps.step(self._cores, rows, samples.shape[1], now, self._epoch_ns, starts)
         return self._packets[: self._core["packet_count"]]
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""
-        self._core["packet_count"] = self._core["scratch_used"] = 0
         done = steps.abort_users(self._cores, (now_ns - self._epoch_ns) // 1000)
         return self._packets[: self._core["packet_count"]], bool(done)
 

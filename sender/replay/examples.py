@@ -41,7 +41,7 @@ def keep_example(core: Core, kind: int, row: int, user: Any, now: int, wanted: i
             example.used = 1
             example.row = row
             example.loop = user.loop
-            example.message = int64(user.message) - int64(session_of(core, row).first)
+            example.message = int64(user.message) - int64(session_of(core).first)
             example.time_us = now
             example.wanted = wanted
             example.got = got

@@ -88,7 +88,7 @@ def time_out(core: Core, row: int, user: Any, now: int) -> None:
 @inner
 def cut(core: Core, row: int, user: Any, now: int) -> None:
     """The run's time is over and nothing is awaited: close as if the session ended here."""
-    if entry_at(core.entries, user.message).last and all_sent(core, row, user):
+    if entry_at(core.entries, user.message).last and all_sent(core, user):
         complete(core, user)
     elif is_running(user):
         user.outcome |= CUT
@@ -159,7 +159,7 @@ def _await_sent(core: Core, user: Any, now: int) -> None:
 @inner
 def _hold(core: Core, row: int, user: Any, now: int, until: int) -> None:
     """Nothing is left to say: the user has completed, and stays until the server closes or the hold is over."""
-    if all_sent(core, row, user):
+    if all_sent(core, user):
         complete(core, user)
         _await_close(user, now, until)
     else:
@@ -169,7 +169,7 @@ def _hold(core: Core, row: int, user: Any, now: int, until: int) -> None:
 @inner
 def schedule(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """Nobody waits for an answer: the next entry is due its gap after ``base``."""
-    entry, end = entry_at(core.entries, user.message), session_of(core, row).end
+    entry, end = entry_at(core.entries, user.message), session_of(core).end
     if core.draining:
         cut(core, row, user, now)
     elif entry.last and end == End.HELD:
@@ -218,7 +218,7 @@ def _time_answer(core: Core, user: Any, at: int) -> None:
 @inner
 def _note_answer(core: Core, row: int, user: Any, entry: Any, now: int, at: int) -> None:
     """Count, time and judge the answer to a message; the greeting of a server is none."""
-    if user.message != session_of(core, row).first:
+    if user.message != session_of(core).first:
         _time_answer(core, user, at)
         _judge(core, row, user, entry, now)
 
@@ -237,7 +237,7 @@ def answered(core: Core, row: int, user: Any, now: int, at: int) -> None:
 def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
     """After a handshake or a message: wait for the answer, or for the next entry's time when nobody waits."""
     entry = entry_at(core.entries, user.message)
-    if entry.expect > 0 and user.message != session_of(core, row).first:
+    if entry.expect > 0 and user.message != session_of(core).first:
         count(core, Counter.AWAITED, 1)
     if entry.expect == 0 or entry.blind:
         schedule(core, row, user, now, base)
@@ -273,11 +273,11 @@ def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
 @inner
 def _finish(core: Core, row: int, user: Any, now: int) -> None:
     """The end entry's time has come: close as the recorded client did, once everything has been sent."""
-    if not all_sent(core, row, user):
+    if not all_sent(core, user):
         _await_sent(core, user, now)
         return
     complete(core, user)
-    if session_of(core, row).end == End.CLIENT_RST:
+    if session_of(core).end == End.CLIENT_RST:
         reset(core, row, user, now)
         end_connection(core, user)
     else:
@@ -287,9 +287,9 @@ def _finish(core: Core, row: int, user: Any, now: int) -> None:
 @inner
 def finish_unsent(core: Core, row: int, user: Any, now: int) -> None:
     """Close after all, or begin the hold, when what the windows held back has been sent."""
-    if user.phase != Phase.UNSENT or not all_sent(core, row, user):
+    if user.phase != Phase.UNSENT or not all_sent(core, user):
         return
-    if session_of(core, row).end == End.HELD:
+    if session_of(core).end == End.HELD:
         schedule(core, row, user, now, now)
     else:
         _finish(core, row, user, now)
@@ -347,7 +347,7 @@ def _on_unawaited(core: Core, row: int, user: Any, entry: Any, at: int, answers:
     if not answers:
         if pushed and not entry.early:
             count(core, Counter.PUSHED, 1)
-    elif user.answer >= entry.expect and user.message != session_of(core, row).first:
+    elif user.answer >= entry.expect and user.message != session_of(core).first:
         _time_answer(core, user, at)
         if user.outcome & DIFFERS:
             count(core, Counter.OTHER_CONTENT, 1)
@@ -368,7 +368,7 @@ def on_bytes(
     user.answer = min(before + fresh, 0xFFFFFFFF)
     entry = entry_at(core.entries, user.message)
     awaited = _is_waiting(user) or (entry.blind and before < int64(entry.expect))
-    if awaited and not user.marks & Mark.FIRST_BYTE and released(core, row, user) > 0:
+    if awaited and not user.marks & Mark.FIRST_BYTE and released(core, user) > 0:
         user.marks |= Mark.FIRST_BYTE
         note(core, Histogram.FIRST_BYTE_INTENDED, after(at, user.intended))
         note(core, Histogram.FIRST_BYTE_SERVICE, after(at, user.sent_at))
@@ -393,7 +393,7 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
         answered(core, row, user, now, at)
     elif waiting and user.answer > 0:
         _note_answer(core, row, user, entry, now, at)
-    elif not waiting and entry.last and all_sent(core, row, user):
+    elif not waiting and entry.last and all_sent(core, user):
         complete(core, user)
     fail(core, row, user, now, Counter.FAILED_EARLY_CLOSE)
     if user.state == State.CLOSE_WAIT:
@@ -403,7 +403,7 @@ def on_peer_fin(core: Core, row: int, user: Any, now: int, at: int) -> None:
 @inner
 def on_peer_reset(core: Core, row: int, user: Any, now: int) -> None:
     """The server has reset: the recorded end when nothing else was to come, else a failure."""
-    if user.phase == Phase.PEER_CLOSE and all_sent(core, row, user):
+    if user.phase == Phase.PEER_CLOSE and all_sent(core, user):
         complete(core, user)
     fail(core, row, user, now, Counter.FAILED_RESET)
     end_connection(core, user)

@@ -123,7 +123,7 @@ def _take_time(core: Core, rule: Any, begin: int, end: int, at_us: int) -> int:
 @inner
 def _applies(core: Core, row: int, user: Any, rule: Any) -> bool:
     """Whether the rule is about answers of this service to the message that went out last."""
-    session = session_of(core, row)
+    session = session_of(core)
     number = int64(user.message) - int64(session.first)
     return bool((rule.target == ANY or rule.target == session.target) and (rule.message == 0 or rule.message == number))
 

@@ -56,10 +56,11 @@ from gryphon.sender.replay.output import (
     SYN,
     TIMESTAMP_BYTES,
     acknowledge,
+    attend,
+    attend_at,
     emit,
     emit_reset_to,
     emit_syn,
-    initial_seq,
     released,
     reset,
     rto,
@@ -117,11 +118,12 @@ def _begin_anew(user: Any) -> None:
 def start(core: Core, row: int, now: int, intended: int) -> None:
     """The user's scheduled start has come: send its SYN."""
     user = user_at(core.users, row)
+    attend(core, row, user)
     _begin_anew(user)
     if core.value_stride > 0:
         forget_values(core, row)
-    seq = initial_seq(core, row, user)
-    user.message = session_of(core, row).first
+    seq = core.isn
+    user.message = session_of(core).first
     user.snd_una = seq
     user.snd_nxt = plus(seq, 1)
     user.snd_max = user.snd_nxt
@@ -156,7 +158,7 @@ def _sample_round_trip(user: Any, microseconds: int) -> None:
 @inner
 def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """An acceptable SYN-ACK: take the server's options, acknowledge, begin the script."""
-    session = session_of(core, row)
+    session = session_of(core)
     both = record.options & session.syn_options
     if both & OPTION_TIMESTAMP:
         user.marks |= Mark.TIMESTAMPS
@@ -215,7 +217,7 @@ def _grow_window(user: Any, acknowledged: int, stream: int) -> None:
 def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> None:
     """The acknowledgement is new: move SND.UNA, time the round trip, leave or go on with a recovery."""
     acknowledged = after(record.ack, user.snd_una)
-    origin = plus(initial_seq(core, row, user), 1)
+    origin = plus(core.isn, 1)
     if user.marks & Mark.TIMING:
         user.marks &= ~Mark.TIMING & 0xFF
         _sample_round_trip(user, after(at, user.sent_at))
@@ -232,7 +234,7 @@ def _take_acknowledgement(core: Core, row: int, user: Any, record: Any, now: int
         user.marks &= ~Mark.RECOVERY & 0xFF
     else:
         send_again(core, row, user, now)
-    if user.marks & Mark.FIN_RELEASED and after(user.snd_una, origin) > released(core, row, user):
+    if user.marks & Mark.FIN_RELEASED and after(user.snd_una, origin) > released(core, user):
         move(user, Event.FIN_ACKED)
         leave(core, user)
     elif user.phase == Phase.ANSWER or user.phase == Phase.UNSENT:
@@ -457,6 +459,7 @@ def on_stale(core: Core, row: int, record: Any, now: int) -> None:
 def on_record(core: Core, row: int, record: Any, now: int, at: int) -> None:
     """One record of this user: an answer of the server, captured at ``at``."""
     user = user_at(core.users, row)
+    attend_at(core, row, user, record.address_hi, record.address_lo, record.port)
     count(core, Counter.RESPONSES, 1)
     user.marks &= ~Mark.REFUSED & 0xFF
     if record.kind == Kind.ICMP:
@@ -531,6 +534,7 @@ def _return(core: Core, row: int, user: Any, now: int) -> None:
 def on_timer(core: Core, row: int, now: int) -> None:
     """The row's slot of the wheel has come: serve whatever is due, and find its next place."""
     user = user_at(core.users, row)
+    attend(core, row, user)
     if user.rto_at != 0 and after(now, user.rto_at) >= 0:
         _on_retransmission_timer(core, row, user, now)
     if user.act_at != 0 and after(now, user.act_at) >= 0:
@@ -596,6 +600,7 @@ def _come_back(core: Core, row: int, user: Any, now: int) -> None:
 def drain(core: Core, row: int, now: int) -> None:
     """The run's time is over: nobody comes back, and who waits for nothing closes."""
     user = user_at(core.users, row)
+    attend(core, row, user)
     if user.phase == Phase.AWAY:
         _return(core, row, user, now)
     elif is_open(user) and (user.phase == Phase.DUE or user.phase == Phase.PEER_CLOSE):
@@ -612,6 +617,7 @@ def abort(core: Core, row: int, now: int) -> None:
     user = user_at(core.users, row)
     if not is_open(user):
         return
+    attend(core, row, user)
     fail(core, row, user, now, Counter.FAILED_ABORTED)
     reset(core, row, user, now)
     end_connection(core, user)

@@ -8,11 +8,12 @@ import numpy as np
 
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.addresses import locate, turns
-from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of
+from gryphon.sender.replay.core import Core, count, entry_at, packet_at, session_of, turn_to
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.personalise import personalise
 from gryphon.sender.replay.rows import UNSCALED, Mark
 from gryphon.sender.replay.sequence import MASK, after, instant, plus, scramble
+from gryphon.sender.replay.sums import MODULUS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 OPTION_MSS, OPTION_SCALE, OPTION_TIMESTAMP = 1, 2, 8
@@ -43,30 +44,41 @@ def room(core: Core) -> int:
 
 
 @inner
-def initial_seq(core: Core, row: int, user: Any) -> int:
-    """The user's initial sequence number: a clock plus a hash of its address and port (RFC 6528).
-
-    Whenever a looping user has the same address and port again, it is higher, as if the clock had gone on.
-    """
-    _, lo, port = locate(core, row, user.loop)
-    session = session_of(core, row)
-    hashed = scramble(int64(lo & np.uint64(MASK)) ^ (port << 16))
-    return int64((core.isn_clock + hashed + turns(core, user.loop) * (session.length + (1 << 20))) & MASK)
+def attend(core: Core, row: int, user: Any) -> None:
+    """Serve this user from here on: its session, address, port and initial sequence number are looked up once."""
+    hi, lo, port = locate(core, row, int64(user.loop))
+    attend_at(core, row, user, hi, lo, port)
 
 
 @inner
-def released(core: Core, row: int, user: Any) -> int:
+def attend_at(core: Core, row: int, user: Any, hi: int, lo: int, port: int) -> None:
+    """The same where its address and port are known.
+
+    The initial sequence number is a clock plus a hash of both (RFC 6528). Whenever a looping user has the same address
+    and port again, it is higher, as if the clock had gone on.
+    """
+    turn_to(core, row)
+    core.source_hi = hi
+    core.source_lo = lo
+    core.source_port = port
+    hashed = scramble(int64(lo & np.uint64(MASK)) ^ (int64(port) << 16))
+    again = turns(core, int64(user.loop)) * (int64(session_of(core).length) + (1 << 20))
+    core.isn = (core.isn_clock + hashed + again) & MASK
+
+
+@inner
+def released(core: Core, user: Any) -> int:
     """Bytes of the user's stream that its script has released so far."""
-    session = session_of(core, row)
+    session = session_of(core)
     if user.message == session.first:
         return 0
     return int64(entry_at(core.entries, user.message - 1).stream_end)
 
 
 @inner
-def all_sent(core: Core, row: int, user: Any) -> bool:
+def all_sent(core: Core, user: Any) -> bool:
     """Whether every released byte has left at least once."""
-    return bool(after(user.snd_max, initial_seq(core, row, user)) > released(core, row, user))
+    return bool(after(user.snd_max, core.isn) > released(core, user))
 
 
 @inner
@@ -83,8 +95,8 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     """Describe one segment; every one but a SYN acknowledges what has been received."""
     packet = packet_at(core.packets, core.packet_count)
     core.packet_count += 1
-    session = session_of(core, row)
-    packet.source_hi, packet.source_lo, packet.port = locate(core, row, user.loop)
+    session = session_of(core)
+    packet.source_hi, packet.source_lo, packet.port = core.source_hi, core.source_lo, core.source_port
     packet.payload = session.payload + offset
     packet.row = row
     packet.seq = seq
@@ -93,6 +105,8 @@ def emit(core: Core, row: int, user: Any, now: int, flags: int, seq: int, offset
     packet.target = session.target
     packet.window = RECEIVE_WINDOW
     packet.options = 0
+    packet.summed = 0
+    packet.payload_sum = 0
     packet.ack = user.rcv_nxt if flags & ACK else 0
     if user.marks & Mark.TIMESTAMPS and not flags & RST:
         packet.options = OPTION_TIMESTAMP
@@ -111,12 +125,13 @@ def emit_reset_to(core: Core, row: int, record: Any) -> None:
     core.packet_count += 1
     packet.source_hi, packet.source_lo, packet.port = record.address_hi, record.address_lo, record.port
     packet.payload = 0
+    packet.summed = 0
     packet.row = row
     packet.seq = record.ack
     packet.ack = 0
     packet["flags"] = RST
     packet.length = 0
-    packet.target = session_of(core, row).target
+    packet.target = session_of(core).target
     packet.window = 0
     packet.options = 0
     count(core, Counter.PACKETS_SENT, 1)
@@ -125,8 +140,8 @@ def emit_reset_to(core: Core, row: int, record: Any) -> None:
 @inner
 def emit_syn(core: Core, row: int, user: Any, now: int) -> None:
     """Describe the SYN, with the options that the recorded one had; selective acknowledgement is never offered."""
-    session = session_of(core, row)
-    emit(core, row, user, now, SYN, initial_seq(core, row, user), 0, 0)
+    session = session_of(core)
+    emit(core, row, user, now, SYN, core.isn, 0, 0)
     packet = packet_at(core.packets, core.packet_count - 1)
     packet.options = (session.syn_options & (OPTION_SCALE | OPTION_TIMESTAMP)) | OPTION_MSS
     packet.mss = core.mtu - core.headers
@@ -159,10 +174,21 @@ def _usable(user: Any) -> int:
 
 
 @inner
+def _take_sum(core: Core, user: Any, offset: int, length: int) -> None:
+    """The last packet, if it is the whole last message, has its sum; what stands there already is the user's part."""
+    entry = entry_at(core.entries, user.message - 1)
+    if length == entry.length and offset + length == entry.stream_end:
+        packet = packet_at(core.packets, core.packet_count - 1)
+        packet.payload_sum = (int64(packet.payload_sum) + int64(entry.payload_sum)) % MODULUS
+        packet.summed = 1
+
+
+@inner
 def _segment(core: Core, row: int, user: Any, now: int, offset: int, length: int, end: int) -> None:
     """Send bytes of the stream at snd_nxt and move it."""
     flags = ACK | PSH if offset + length == end else ACK
     emit(core, row, user, now, flags, user.snd_nxt, offset, length)
+    _take_sum(core, user, offset, length)
     user.snd_nxt = plus(user.snd_nxt, length)
     _advance_max(core, user, length)
 
@@ -182,8 +208,8 @@ def _advance_max(core: Core, user: Any, length: int) -> None:
 @inner
 def send(core: Core, row: int, user: Any, now: int) -> None:
     """Send what the script has released as far as the windows allow, then our FIN, and keep the timer running."""
-    end = released(core, row, user)
-    offset = after(user.snd_nxt, initial_seq(core, row, user)) - 1
+    end = released(core, user)
+    offset = after(user.snd_nxt, core.isn) - 1
     held = False
     while offset < end and not held:
         length = min(end - offset, int64(user.mss))
@@ -215,8 +241,8 @@ def send_again(core: Core, row: int, user: Any, now: int) -> None:
     """Retransmit the first unacknowledged segment, or the FIN (RFC 5681, 3.2; RFC 6582, 3.2), and restart the timer."""
     highest = user.snd_nxt
     user.snd_nxt = user.snd_una
-    end = released(core, row, user)
-    offset = after(user.snd_una, initial_seq(core, row, user)) - 1
+    end = released(core, user)
+    offset = after(user.snd_una, core.isn) - 1
     if offset < end:
         sent = after(user.snd_max, user.snd_una)  # what has not left before is for the windows to allow
         _segment(core, row, user, now, offset, min(end - offset, int64(user.mss), sent), end)

@@ -23,7 +23,12 @@ PACKET = np.dtype(
         ("flags", "u1"),
         ("options", "u1"),  # controller.record.Option bits to write
         ("window_scale", "u1"),  # of a SYN
-        ("reserved", "u1", (7,)),
+        (
+            "summed",
+            "u1",
+        ),  # not 0: ``payload_sum`` is that of the payload's 16-bit words, modulo 65,535; else nobody made it
+        ("payload_sum", "u2"),
+        ("reserved", "u1", (4,)),
     ]
 )
 """One packet to send, 64 bytes."""

@@ -9,6 +9,7 @@ from gryphon.sender.replay.core import Core, byte_at, count, field_at, slot_at
 from gryphon.sender.replay.fields import Kind
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.sequence import MASK, after, plus, scramble
+from gryphon.sender.replay.sums import MODULUS
 
 
 @inner
@@ -39,6 +40,7 @@ def personalise(core: Core, row: int, user: Any, packet: Any, session: Any, offs
     core.scratch_used += (length + 7) & ~7
     for i in range(length):
         byte_at(core.payload, copy + i).value = byte_at(core.payload, source + i).value
+    difference = int64(0)
     while at < end:
         field = field_at(core.fields, at)
         begin = int64(field.start) - offset
@@ -48,8 +50,20 @@ def personalise(core: Core, row: int, user: Any, packet: Any, session: Any, offs
         high = min(int64(field.width), length - begin)
         fresh = begin >= 0 and after(plus(packet.seq, begin), user.snd_max) >= 0
         _write(core, row, user, field, copy + begin, low, high, fresh)
+        difference += _difference(core, source, copy, begin + low, begin + high)
         at += 1
     packet.payload = copy
+    packet.payload_sum = difference % MODULUS
+
+
+@inner
+def _difference(core: Core, source: int, copy: int, begin: int, end: int) -> int:
+    """What bytes ``begin`` to ``end`` of the copy add to, or take from, the sum of 16-bit words at ``source``."""
+    total = int64(0)
+    for i in range(begin, end):
+        more = int64(byte_at(core.payload, copy + i).value) - int64(byte_at(core.payload, source + i).value)
+        total += more if i & 1 else more << 8
+    return total
 
 
 @inner

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay import pipelines
 from gryphon.sender.replay.fields import Fields
+from gryphon.sender.replay.sums import sum_messages
 from gryphon.sender.replay.verify import Verify, compared
 
 SESSION = np.dtype(
@@ -40,6 +41,8 @@ ENTRY = np.dtype(
         ("settle", "i8"),  # us of silence after which that answer counts as complete
         ("stream_end", "u4"),  # one past the message's last byte in the session's stream
         ("expect", "u4"),  # bytes of the answer to the previous message; 0: nobody waits
+        ("length", "u4"),  # bytes of the message; 0: it has no sum
+        ("payload_sum", "u2"),  # of its 16-bit words, modulo 65,535: sums
         (
             "fresh",
             "u1",
@@ -177,10 +180,12 @@ def compile_script(
         _hold(sessions, entries, hold_s)
     if fields is not None:
         sessions["first_field"], sessions["fields"] = fields.first, fields.count
+    payload = np.ascontiguousarray(recording.payload)
+    sum_messages(sessions, entries, payload.view(np.ndarray))
     script = Script(
         sessions.view(np.recarray),
         entries.view(np.recarray),
-        np.ascontiguousarray(recording.payload),
+        payload,
         fields or Fields(),
     )
     if verify is None or not verify.size:

@@ -7,7 +7,6 @@ from typing import Any
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, byte_at, field_at, session_of, slot_at, user_at
 from gryphon.sender.replay.fields import Kind
-from gryphon.sender.replay.output import initial_seq
 from gryphon.sender.replay.personalise import first_field
 from gryphon.sender.replay.sequence import after
 
@@ -15,8 +14,8 @@ from gryphon.sender.replay.sequence import after
 @inner
 def _is_in_flight(core: Core, row: int, user: Any, slot: int) -> bool:
     """Whether bytes that a retransmission would say again carry the slot's present value."""
-    session = session_of(core, row)
-    base = initial_seq(core, row, user)
+    session = session_of(core)
+    base = core.isn
     begin, until = after(user.snd_una, base) - 1, after(user.snd_max, base) - 1
     end = int64(session.first_field) + int64(session.fields)
     at = first_field(core, session, begin)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 HTTP_HEAD = 12
-"""Bytes of ``HTTP/1.1 200``: what of an HTTP answer is compared."""
+"""Bytes of ``HTTP/1.1 200``: with fewer an answer is not known as HTTP, and its status not counted."""
 
 _HTTP = np.frombuffer(b"HTTP/1.", np.uint8)
+_LF = 0x0A
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Verify:
 
     Attributes:
         size: first bytes of each answer that the intercept's sample shows; 0: nothing is compared.
-        everything: every protocol's first bytes; otherwise HTTP's status code alone.
-        ignore: what matches one of these in a recorded answer may be anything.
+        everything: every protocol's first bytes; otherwise HTTP's status line alone.
+        ignore: what matches one of these in a recorded answer may be anything, but for HTTP's version and status code.
     """
 
     size: int = 0
@@ -44,12 +45,15 @@ def compared(
     entries["head"] = messages["head"]
     length = np.minimum(messages["head_length"], verify.size)
     http = _are_http(heads, messages)
-    entries["head_length"] = np.where(http, np.minimum(length, HTTP_HEAD), length if verify.everything else 0)
+    line = _line_length(heads, messages["head"], length)
+    entries["head_length"] = np.where(http, line, length if verify.everything else 0)
     masks = np.zeros(max(heads.size, 1), np.uint8)
     if verify.ignore:
-        for entry in entries[(entries["head_length"] > 0) & ~http]:
-            at = int(entry["head"])
-            _ignore(masks[at:], heads[at : at + int(entry["head_length"])].tobytes(), verify.ignore)
+        for entry, kept in zip(entries, np.where(http, HTTP_HEAD, 0), strict=True):
+            at, end = int(entry["head"]), int(entry["head"]) + int(entry["head_length"])
+            if at < end:
+                _ignore(masks[at:end], heads[at:end].tobytes(), verify.ignore)
+                masks[at : at + int(kept)] = 0
     return masks
 
 
@@ -61,6 +65,21 @@ def _are_http(heads: npt.NDArray[np.uint8], messages: npt.NDArray[Any]) -> npt.N
         places = messages["head"][at][:, None] + np.arange(_HTTP.size)
         http[at] = (heads[places] == _HTTP).all(axis=1)
     return http
+
+
+def _line_length(
+    heads: npt.NDArray[np.uint8], begins: npt.NDArray[Any], lengths: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """How many of so many bytes belong to the first line, whose end a sole LF may be, too (RFC 9112, 2.2).
+
+    The line's end is one of them, or a longer reason phrase would not differ; nothing behind it is, since dates and
+    cookies do by nature.
+    """
+    ends = np.append(np.flatnonzero(heads == _LF) + 1, heads.size)
+    begins = begins.astype(np.int64)
+    ends_at = ends[np.minimum(np.searchsorted(ends, begins, "right"), ends.size - 1)]
+    lines: npt.NDArray[np.int64] = np.minimum(lengths, np.maximum(ends_at - begins, 0), dtype=np.int64)
+    return lines
 
 
 def _ignore(mask: npt.NDArray[np.uint8], head: bytes, patterns: tuple[re.Pattern[bytes], ...]) -> None:

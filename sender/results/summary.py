@@ -12,6 +12,9 @@ from gryphon.sender.results.verdict import sentence
 _LABEL, _CELL, _CELLS = 12, 20, 3
 _COLUMNS = ("p50", "p90", "p99", "max")
 
+LATE_US = 2_000
+"""One packet of a hundred leaves later than that: the load is no longer the one that was asked for."""
+
 
 def summarize(document: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
     """The text for a result (the object of ``Result.document``); ``notes`` are lines of what else is worth saying."""
@@ -121,6 +124,8 @@ def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
     late = {column: pacing.get(f"late_{column}_us") for column in _COLUMNS}
     values = "".join(("" if column == "p90" else _micro(late[column])).rjust(10) for column in _COLUMNS)
     yield f"{'lateness':<12}{'of sending':<14}{values}"
+    if (late["p99"] or 0) > LATE_US:
+        yield f"{'':<12}gryphon is late, p99 {_micro(late['p99'])} ms: it, not the server, is the limit"
     uncertainty = document["clock"]["uncertainty_us"]
     if uncertainty:
         yield f"The intercept's clock is known to within {milliseconds(uncertainty / 1000)} ms."

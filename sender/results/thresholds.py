@@ -95,8 +95,12 @@ def _factor(text: str, path: str, unit: str) -> float:
     own = _time_unit(path)
     if unit in _SECONDS and own is not None:
         return _SECONDS[unit] / _SECONDS[own]
-    fitting = ", ".join(_SECONDS) if own else "%" if path in _SHARES else "none"
-    raise InputFault(f"--fail-if {text!r} has the unit {unit!r}, but units that fit here are: {fitting}")
+    fitting = f"give {', '.join(_SECONDS)} or none" if own else "leave the unit out"
+    if path in _SHARES:
+        fitting = "give % or none"
+    elif unit == "%":
+        fitting += f" (shares are {', '.join(_SHARES)})"
+    raise InputFault(f"--fail-if {text!r}: the unit {unit!r} does not fit {path}: {fitting}")
 
 
 def _time_unit(path: str) -> str | None:

@@ -14,7 +14,7 @@ from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.fields import FIELD, SCRATCH_ALIGN, Fields, Kind, slots
 from gryphon.sender.replay.script import Columns, Recorded
 from gryphon.sender.rules.locate import Place, check_services, locate, stream_of
-from gryphon.sender.rules.recut import Session
+from gryphon.sender.rules.recut import Session, check_lengths
 from gryphon.sender.rules.rule import FieldRule, UserRules
 from gryphon.sender.rules.values import check_column, check_extract, check_numbers, fit, read_column
 
@@ -65,6 +65,7 @@ def apply_rules(
     """
     check_services(rules, ports)
     places = locate(recording, rules.fields)
+    check_lengths(recording, rules.fields, places)
     plans = _settle(rules, places, users, loops)
     count = _session_count(recording, places, plans, users)
     try:

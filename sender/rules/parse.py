@@ -45,6 +45,13 @@ def read_rules(file: str | None, texts: Sequence[str]) -> UserRules:
             raise InputFault(
                 f"{rule.label}: no [[extract]] defines {shown(rule.value.name)}: add a table with that name to --rules"
             )
+    used = {rule.value.name for rule in fields if rule.value.kind is Kind.EXTRACT}
+    for extract in extracts:
+        if extract.name not in used:
+            raise InputFault(
+                f"{extract.label}: no field uses {shown(extract.name)}: "
+                f"give one the value {shown('extract:' + extract.name)}, or take this table out"
+            )
     return UserRules(tuple(fields), tuple(extracts), tuple(stamps))
 
 
@@ -62,6 +69,8 @@ def _read_file(path: Path) -> tuple[list[FieldRule], list[Extract], list[Stamp]]
             raise InputFault(
                 f"{path}: {key} is not known: a rules file has [[field]], [[extract]] and [[stamp]] tables"
             )
+    if not any(document.values()):
+        raise InputFault(f"the rules {path} have no rule: write a [[field]] or a [[stamp]] table, or leave --rules out")
     fields = [_field(table, path.parent) for table in _tables(path, text, document, "field")]
     extracts = [_extract(table) for table in _tables(path, text, document, "extract")]
     for index, extract in enumerate(extracts):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.replay.script import Recorded
 from gryphon.sender.rules.lengths import PROTOCOLS, Holder
-from gryphon.sender.rules.locate import Place, Stream
+from gryphon.sender.rules.locate import Place, Stream, stream_of
 from gryphon.sender.rules.rule import FieldRule, LengthField
 
 
@@ -77,15 +78,27 @@ class Session:
                     owner[holder] = rule
         return [self._number(holder, grown, owner[holder]) for holder, grown in growth.items() if grown]
 
+    def has(self, length: LengthField, place: Place) -> bool:
+        """Whether a field lies in what such a length counts, or in a protocol's part that none needs to count."""
+        if length.kind == "bytes":
+            begin, end = self.stream.begins(place.message), self.stream.ends[place.message]
+            return begin + length.offset + length.size <= end
+        return bool(self._around(place, length))
+
+    def _around(self, place: Place, length: LengthField) -> list[Holder]:
+        """The parts of a protocol that a field has bytes in; of an empty one those around it."""
+        if length.kind not in self._holders:
+            self._holders[length.kind] = list(PROTOCOLS[length.kind](self.stream))
+        holders = self._holders[length.kind]
+        return [holder for holder in holders if holder.start < place.end and place.start < holder.end] or [
+            holder for holder in holders if holder.start <= place.start and place.end <= holder.end
+        ]
+
     def _counting(self, place: Place, rule: FieldRule, length: LengthField) -> list[Holder]:
         """The lengths of one kind that count a field."""
         if length.kind == "bytes":
             return [self._binary(place, rule, length)]
-        if length.kind not in self._holders:
-            self._holders[length.kind] = list(PROTOCOLS[length.kind](self.stream))
-        around = [
-            holder for holder in self._holders[length.kind] if holder.start < place.end and place.start < holder.end
-        ] or [h for h in self._holders[length.kind] if h.start <= place.start and place.end <= h.end]
+        around = self._around(place, length)
         if not around:
             raise InputFault(
                 f"{rule.label}: no {length.kind} length counts message {place.message + 1} at byte "
@@ -123,6 +136,26 @@ class Session:
                 f"{rule.label}: a length of {len(old)} bytes cannot follow a change by {grown:+,} bytes: "
                 "give another width"
             ) from None
+
+
+def check_lengths(recording: Recorded, rules: Sequence[FieldRule], places: Mapping[int, Sequence[Place]]) -> None:
+    """Refuse a declared length that no field of its rule has: a mistake also where every width stays as recorded."""
+    missing = {(index, length) for index, rule in enumerate(rules) for length in rule.lengths}
+    for number, found in places.items():
+        if not missing:
+            return
+        session = Session(stream_of(recording, number), found, rules)
+        for place in found:
+            for length in rules[place.rule].lengths:
+                if (place.rule, length) in missing and session.has(length, place):
+                    missing.remove((place.rule, length))
+    for index, rule in enumerate(rules):
+        for length in rule.lengths:
+            if (index, length) in missing:
+                what = f"no {length.kind} length counts what it matches"
+                if length.kind == "bytes":
+                    what = f"lengths has offset {length.offset} and {length.size} bytes, what it matches is shorter"
+                raise InputFault(f"{rule.label}: {what}: take it out of lengths, or correct match")
 
 
 def _encode(old: bytes, grown: int, form: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from peer import GENERATION
+from peer import GENERATION, check_sums
 
 from gryphon.controller.record import RECORD, Kind
 from gryphon.sender.replay.engine import Engine
@@ -72,7 +72,9 @@ class Moody:
         self.given += len(given)
         while True:
             fresh: list[tuple[int, Connection]] = []
-            for packet in self.engine.step(self.now, given, seen):
+            packets = self.engine.step(self.now, given, seen)
+            check_sums(packets, self.script)
+            for packet in packets:
                 self._witness(packet, fresh)
             for row, connection in fresh:
                 if self.current[row] is connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -218,6 +219,15 @@ class Peer:
         return np.array(ready, RECORD) if ready else np.zeros(0, RECORD)
 
 
+def check_sums(packets: Any, script: Script) -> None:
+    """Every payload's sum that a packet carries is that of the bytes it points at, by the definition (RFC 1071)."""
+    for packet in packets[packets["summed"] != 0]:
+        at, length = int(packet["payload"]), int(packet["length"])
+        data = bytes(script.payload[at : at + length])
+        words = struct.unpack(f"!{(length + 1) // 2}H", data + bytes(length % 2))
+        assert sum(words) % 65535 == packet["payload_sum"]
+
+
 def run(engine: Engine, peer: Peer, script: Script, *, until_ns: int = 10_000 * MS, step_ns: int = MS) -> list[Any]:
     """Let the engine and the server talk in virtual time; every packet with the time it left, in order."""
     log: list[Any] = []
@@ -225,7 +235,9 @@ def run(engine: Engine, peer: Peer, script: Script, *, until_ns: int = 10_000 * 
     while now <= until_ns and not engine.finished:
         records = peer.due(now)
         while True:
-            for packet in engine.step(now, records):
+            packets = engine.step(now, records)
+            check_sums(packets, script)
+            for packet in packets:
                 at, size = int(packet["payload"]), int(packet["length"])
                 log.append((now, packet.copy()))
                 peer.hear(now, packet, bytes(script.payload[at : at + size]))

@@ -11,7 +11,7 @@ from transcript import Transcript
 
 from gryphon.controller.record import RECORD, Kind
 from gryphon.sender.replay.measures import FAILURES, Counter
-from gryphon.sender.replay.steps import take_records
+from gryphon.sender.replay.steps import step
 
 SCRIPT = [Message(100), Message(5000, 3, expect=300, answer_ms=2), Message(40, 10, expect=800, answer_ms=2)]
 ANSWERS = {100: 300, 5100: 800, 5140: 20}
@@ -213,4 +213,4 @@ def test_samples_of_any_width_are_one_compiled_kernel() -> None:
         engine.step(0, records[1:3], samples[1:3])
         assert engine.consumed == 2
     engine.step(0)
-    assert len(getattr(take_records, "signatures", [()])) == 1
+    assert len(getattr(step, "signatures", [()])) == 1

@@ -116,12 +116,30 @@ def test_a_sample_shorter_than_the_comparison_shows_what_it_has() -> None:
     assert _differing(t) == (0, 1, 1)
 
 
-def test_of_http_the_status_is_compared_and_no_header() -> None:
-    t = _asked(b"HTTP/1.1 200 OK\r\nDate: 1", EVERYTHING)
-    t.give("P.", 1, 11, data=b"HTTP/1.1 200 ok\r\nDate: 2")
+@pytest.mark.parametrize(
+    ("recorded", "given", "other"),
+    [
+        (b"HTTP/1.1 200 OK\r\nDate: 1", b"HTTP/1.1 200 OK\r\nDate: 2", False),
+        (b"HTTP/1.1 200 OK\r\nDate: 1", b"HTTP/1.1 404 OK\r\nDate: 1", True),
+        (b"HTTP/1.1 200 OK\r\nDate: 1", b"HTTP/1.0 200 OK\r\nDate: 1", True),
+        (b"HTTP/1.1 200 OK\r\nDate: 1", b"HTTP/1.1 200 ok\r\nDate: 1", True),
+        (b"HTTP/1.1 200 OK\r\nDate: 1", b"HTTP/1.1 200 OK still\r\nA:", True),
+        (b"HTTP/1.1 200 \r\nDate: 1", b"HTTP/1.1 200 OK\r\nDate:", True),
+        (b"HTTP/1.1 200 \r\nDate: 1", b"HTTP/1.1 200 \r\nDate: 2", False),
+    ],
+)
+def test_of_http_the_status_line_is_compared_and_no_header(recorded: bytes, given: bytes, other: bool) -> None:
+    t = _asked(recorded, EVERYTHING)
+    t.give("P.", 1, 11, data=given)
+    assert _differing(t)[1] == other
+
+
+def test_a_reason_phrase_is_compared_as_far_as_the_sample_shows_it() -> None:
+    t = _asked(b"HTTP/1.1 302 Moved Temporarily\r\n", sample=16)
+    t.give("P.", 1, 11, data=b"HTTP/1.1 302 Moved Permanently\r\n")
     assert _differing(t) == (0, 0, 0)
-    t = _asked(b"HTTP/1.1 200 OK\r\nDate: 1", EVERYTHING)
-    t.give("P.", 1, 11, data=b"HTTP/1.1 404 OK\r\nDate: 1")
+    t = _asked(b"HTTP/1.1 302 Moved Temporarily\r\n", sample=16)
+    t.give("P.", 1, 11, data=b"HTTP/1.1 302 Found Temporarily\r\n")
     assert _differing(t) == (0, 1, 1)
 
 

@@ -226,6 +226,18 @@ class TestDuration:
         assert t.count(Counter.MESSAGES_ANSWERED) == 1
         assert t.count(Counter.SESSIONS_CUT) == 1
 
+    def test_the_grace_for_an_answer_that_never_comes_is_the_timeout(self) -> None:
+        t = Transcript([Message(100), Message(50, expect=20)], duration_s=2.0, timeout_s=5.0).open()
+        t.until(4)
+        t.give(".", 1, 101)
+        t.drop()
+        t.quiet(4900)
+        assert not t.engine.finished
+        t.until(5100)
+        t.take("R.", 101)
+        assert t.failures() == {"timeout": 1}
+        assert t.engine.finished
+
     def test_a_held_user_closes_and_has_completed(self) -> None:
         t = Transcript([Message(100)], hold_s=1e6, duration_s=2.0).open()
         t.until(4)

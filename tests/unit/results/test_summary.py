@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from facts import counters, facts
 
-from gryphon.sender.replay.measures import new_counters, new_histograms
+from gryphon.sender.replay.measures import Histogram, bucket_of, new_counters, new_histograms
 from gryphon.sender.results.result import build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
@@ -107,6 +107,14 @@ def test_records_lost_are_shown_when_there_are_any() -> None:
 def test_a_remote_clock_states_its_uncertainty() -> None:
     assert "to within 0.035 ms" in text(clock_uncertainty_us=35.0)
     assert "clock" not in text(clock_uncertainty_us=0.0)
+
+
+@pytest.mark.parametrize(("late_us", "says"), [(2000, False), (4000, True)])
+def test_a_generator_that_is_late_says_that_it_is_the_limit(late_us: int, says: bool) -> None:
+    histograms = new_histograms()
+    histograms[Histogram.LATENESS, bucket_of(late_us)] = 100
+    said = "gryphon is late, p99 4.00 ms: it, not the server, is the limit"
+    assert (said in text(histograms=histograms)) is says
 
 
 def test_a_broken_condition_shows_its_value_and_is_the_reason() -> None:

@@ -18,6 +18,8 @@ OK = "match = 'id=(\\w+)'\nvalue = 'user'\n"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", "have no rule: write a [[field]]"),
+        ("# all of it is a comment\nfield = []\n", "have no rule: write a [[field]]"),
         ("[[feild]]\n", "feild is not known"),
         ("field = 3", "under [[field]]"),
         ("[[field]", "not TOML"),
@@ -52,6 +54,8 @@ OK = "match = 'id=(\\w+)'\nvalue = 'user'\n"
         ("[[extract]]\nname = 't'\nuntil = ''", "until is empty"),
         ("[[extract]]\nname = 't'\nafter = 'token='\nwithin = 6", "within = 6"),
         ("[[extract]]\nname = 't'\n[[extract]]\nname = 't'", "is taken"),
+        ("[[extract]]\nname = 't'", 'extract 1, line 1: no field uses "t": give one the value "extract:t"'),
+        (f"[[field]]\n{OK}[[extract]]\nname = 't'", "extract 1, line 4: no field uses"),
         ("[[stamp]]\nunit = 'us'", "after is missing"),
         ("[[stamp]]\nafter = ''", "after is missing"),
         ("[[stamp]]\nafter = 't='\nunit = 'min'", "s or ms or us or ns"),
@@ -90,6 +94,9 @@ def test_a_wrong_rule_is_refused_when_it_is_read(text: str, said: str, tmp_path:
         ),
         (f"[[field]]\n{OK}width = 9\nlengths = ['mqtt']", "no mqtt length counts"),
         (f"[[field]]\n{OK}width = 9\nlengths = ['redis']", "no redis length counts"),
+        (f"[[field]]\n{OK}lengths = ['redis']", "no redis length counts what it matches: take it out"),
+        (f"[[field]]\n{OK}width = 'any'\nlengths = ['content-length', 'mqtt']", "no mqtt length counts"),
+        (f"[[field]]\n{OK}lengths = [{{offset = 34, bytes = 2}}]", "has offset 34 and 2 bytes, what it matches is"),
         (f"[[field]]\n{OK}width = 900\nlengths = [{{offset = 0, bytes = 1}}]", "cannot follow"),
         (f"[[field]]\n{OK}width = 9\nlengths = [{{offset = 90, bytes = 1}}]", "has offset 90"),
         (

@@ -20,8 +20,8 @@ from scapy.packet import Raw
 
 from gryphon.controller.record import Option
 from gryphon.sender.replay.packet import PACKET
-from gryphon.sender.transmit.checksum import as_words, sum_bytes
-from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers
+from gryphon.sender.transmit.checksum import as_words
+from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers, sum_payload
 from gryphon.sender.transmit.interface import Target
 
 TARGETS = [
@@ -49,8 +49,7 @@ def build(row: Any, identification: int = 1) -> bytes:
     """The whole packet: built headers, then the payload they point at."""
     frame = np.full(HEADER_ROOM // 4 + 8, 0xEEEEEEEE, np.uint32)
     table = destinations(TARGETS)[row["target"]]
-    payload_sum = sum_bytes(PAYLOAD, as_words(PAYLOAD), int(row["payload"]), int(row["length"]))
-    length = put_headers(frame, 4, row, table, payload_sum, identification)
+    length = put_headers(frame, 4, row, table, sum_payload(row, PAYLOAD, as_words(PAYLOAD)), identification)
     assert (frame[:4] == 0xEEEEEEEE).all()
     assert (frame[4 + length // 4 :] == 0xEEEEEEEE).all()
     start = int(row["payload"])
@@ -105,6 +104,17 @@ def test_data_with_timestamps_is_right_at_any_offset_and_odd_length(target: int,
         length=length,
     )
     assert build(row) == expected(row, [("NOP", None), ("NOP", None), ("Timestamp", (0xFFFFFFFF, 7))])
+
+
+@both
+def test_a_sum_that_comes_along_is_taken_as_it_is(target: int) -> None:
+    made = packet(target, port=61000, flags=PSH_ACK, payload=1, length=73)
+    data = PAYLOAD[1:74].tobytes() + b"\0"
+    brought = packet(target, port=61000, flags=PSH_ACK, payload=1, length=73, summed=1)
+    brought["payload_sum"] = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, 74, 2)) % 65535
+    assert build(brought) == build(made)
+    brought["payload_sum"] += 1
+    assert build(brought) != build(made)
 
 
 @both
