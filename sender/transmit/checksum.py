@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.compiled import inlined, inner, int64, kernel
 
 _LITTLE = sys.byteorder == "little"
 _NONE, _8, _16, _24, _32 = np.uint64(0), np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(32)
@@ -50,21 +50,13 @@ def sum_bytes(buffer: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32], star
     return ((folded & 0xFF) << 8) | (folded >> 8)
 
 
-@kernel
-def payload_sum(packet: np.void, payload: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32]) -> int:
-    """The sum of a packet's payload (a row of ``PACKET``): it comes along, or is made of the arena's bytes."""
-    if packet["summed"]:
-        return int64(packet["payload_sum"])
-    return sum_bytes(payload, words, int64(packet["payload"]), int64(packet["length"]))
-
-
 @inner
 def _shift(at: int) -> int:
     """Where the byte at this offset stands in its native 16-bit word."""
     return (at & 1) * 8 if _LITTLE else (~at & 1) * 8
 
 
-@kernel
+@inlined
 def copy_and_sum(
     into: npt.NDArray[np.uint8],
     into_eights: npt.NDArray[np.uint64],

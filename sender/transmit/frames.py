@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.record import Option
-from gryphon.sender.compiled import inner, int64, kernel
-from gryphon.sender.transmit.checksum import fold
+from gryphon.sender.compiled import inlined, inner, int64
+from gryphon.sender.transmit.checksum import fold, sum_bytes
 from gryphon.sender.transmit.interface import Targets
 
 HEADER_ROOM = 128
@@ -71,7 +71,7 @@ def put64(frame: npt.NDArray[np.uint32], at: int, value: np.uint64) -> int:
     return total
 
 
-@inner
+@inlined
 def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tuple[int, int]:
     """Write the TCP options as Linux orders and pads them; words written and their sum.
 
@@ -97,7 +97,19 @@ def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tupl
     return at - start, total
 
 
-@inner
+@inlined
+def sum_payload(packet: np.void, payload: npt.NDArray[np.uint8], payload_words: npt.NDArray[np.uint32]) -> int:
+    """The ones' complement sum of a packet's payload: the one that it brings, or one made of ``payload``.
+
+    ``payload`` is the arena that the packet points into, ``payload_words`` the same ``as_words``.
+    """
+    if packet["summed"]:
+        return int64(packet["payload_sum"])
+    total: int = sum_bytes(payload, payload_words, int64(packet["payload"]), int64(packet["length"]))
+    return total
+
+
+@inlined
 def header_words(packet: np.void, to: np.void) -> int:
     """How many words of four bytes the headers of a packet take."""
     options = int64(packet["options"])
@@ -113,7 +125,7 @@ def header_words(packet: np.void, to: np.void) -> int:
     return words
 
 
-@inner
+@inlined
 def put_ipv4(
     frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.void, length: int, identification: int
 ) -> int:
@@ -127,7 +139,7 @@ def put_ipv4(
     return addresses
 
 
-@inner
+@inlined
 def put_ipv6(frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.void, length: int) -> int:
     """Write an IPv6 header (RFC 8200) for ``length`` bytes of TCP; the sum of its addresses."""
     put32(frame, at, 6 << 28)
@@ -137,7 +149,7 @@ def put_ipv6(frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.voi
     return addresses
 
 
-@kernel
+@inlined
 def put_headers(
     frame: npt.NDArray[np.uint32],
     at: int,
