@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks import measure
 from gryphon.sender.replay.packet import PACKET
-from gryphon.sender.transmit.checksum import as_words
-from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers, sum_payload
+from gryphon.sender.transmit.checksum import as_words, payload_sum
+from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers
 from gryphon.sender.transmit.interface import Target
 
 BATCH, BATCHES = 1024, 128
@@ -25,8 +25,7 @@ LENGTHS = (100, 1448)
 
 def _build(packets: Any, frames: Any, to: Any, payload: Any, words: Any) -> None:
     for i in range(len(packets)):
-        payload_sum = sum_payload(packets[i], payload, words)
-        put_headers(frames, i * HEADER_ROOM // 4, packets[i], to, payload_sum, i + 1)
+        put_headers(frames, i * HEADER_ROOM // 4, packets[i], to, payload_sum(packets[i], payload, words), i + 1)
 
 
 def run(build: Any, payload: Any, length: int, summed: bool) -> float:

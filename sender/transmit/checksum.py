@@ -50,6 +50,14 @@ def sum_bytes(buffer: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32], star
     return ((folded & 0xFF) << 8) | (folded >> 8)
 
 
+@kernel
+def payload_sum(packet: np.void, payload: npt.NDArray[np.uint8], words: npt.NDArray[np.uint32]) -> int:
+    """The sum of a packet's payload (a row of ``PACKET``): it comes along, or is made of the arena's bytes."""
+    if packet["summed"]:
+        return int64(packet["payload_sum"])
+    return sum_bytes(payload, words, int64(packet["payload"]), int64(packet["length"]))
+
+
 @inner
 def _shift(at: int) -> int:
     """Where the byte at this offset stands in its native 16-bit word."""

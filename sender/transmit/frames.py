@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gryphon.controller.record import Option
 from gryphon.sender.compiled import inlined, inner, int64
-from gryphon.sender.transmit.checksum import fold, sum_bytes
+from gryphon.sender.transmit.checksum import fold
 from gryphon.sender.transmit.interface import Targets
 
 HEADER_ROOM = 128
@@ -95,18 +95,6 @@ def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tupl
         total += put32(frame, at, 0x01030300 | int64(packet["window_scale"]))
         at += 1
     return at - start, total
-
-
-@inlined
-def sum_payload(packet: np.void, payload: npt.NDArray[np.uint8], payload_words: npt.NDArray[np.uint32]) -> int:
-    """The ones' complement sum of a packet's payload: the one that it brings, or one made of ``payload``.
-
-    ``payload`` is the arena that the packet points into, ``payload_words`` the same ``as_words``.
-    """
-    if packet["summed"]:
-        return int64(packet["payload_sum"])
-    total: int = sum_bytes(payload, payload_words, int64(packet["payload"]), int64(packet["length"]))
-    return total
 
 
 @inlined

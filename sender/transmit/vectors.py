@@ -12,7 +12,8 @@ import numpy.typing as npt
 from numba import types
 
 from gryphon.sender.compiled import inner, kernel
-from gryphon.sender.transmit.frames import HEADER_ROOM, put_headers, sum_payload
+from gryphon.sender.transmit.checksum import payload_sum
+from gryphon.sender.transmit.frames import HEADER_ROOM, put_headers
 
 MESSAGE = np.dtype(
     [
@@ -83,8 +84,7 @@ def fill(
         at = i * _ROOM_WORDS
         for k in range(front):
             headers[at + k] = fronts[packet["target"], k]
-        payload_sum = sum_payload(packet, payload, payload_words)
-        length = put_headers(headers, at + front, packet, to, payload_sum, number)
+        length = put_headers(headers, at + front, packet, to, payload_sum(packet, payload, payload_words), number)
         pieces[2 * i]["length"] = 4 * front - unsent + length
         pieces[2 * i + 1]["base"] = payload_address + packet["payload"]
         pieces[2 * i + 1]["length"] = packet["length"]

@@ -111,13 +111,8 @@ def build(
         for k in range(front):
             words[np.uint64(at + k)] = way["front"][k]
         start, body = 4 * at + 2, 4 * (at + front + headers)
-        at_payload = int64(packet["payload"])
-        if packet["summed"]:
-            payload_sum = int64(packet["payload_sum"])
-            for k in range(np.uint64(length)):
-                memory[np.uint64(body) + k] = payload[np.uint64(at_payload) + k]
-        else:
-            payload_sum = copy_and_sum(memory, eights, body, payload, payload_eights, at_payload, length)
+        # also of what brings its sum along: beside the copy it costs nothing
+        payload_sum = copy_and_sum(memory, eights, body, payload, payload_eights, int64(packet["payload"]), length)
         number = (identification + i) % 0xFFFF + 1
         put_headers(words, at + front, packet, to, payload_sum, number)
         place = places[i]

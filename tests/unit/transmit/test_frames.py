@@ -20,8 +20,8 @@ from scapy.packet import Raw
 
 from gryphon.controller.record import Option
 from gryphon.sender.replay.packet import PACKET
-from gryphon.sender.transmit.checksum import as_words
-from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers, sum_payload
+from gryphon.sender.transmit.checksum import as_words, payload_sum
+from gryphon.sender.transmit.frames import HEADER_ROOM, destinations, put_headers
 from gryphon.sender.transmit.interface import Target
 
 TARGETS = [
@@ -49,7 +49,7 @@ def build(row: Any, identification: int = 1) -> bytes:
     """The whole packet: built headers, then the payload they point at."""
     frame = np.full(HEADER_ROOM // 4 + 8, 0xEEEEEEEE, np.uint32)
     table = destinations(TARGETS)[row["target"]]
-    length = put_headers(frame, 4, row, table, sum_payload(row, PAYLOAD, as_words(PAYLOAD)), identification)
+    length = put_headers(frame, 4, row, table, payload_sum(row, PAYLOAD, as_words(PAYLOAD)), identification)
     assert (frame[:4] == 0xEEEEEEEE).all()
     assert (frame[4 + length // 4 :] == 0xEEEEEEEE).all()
     start = int(row["payload"])
