@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.compiled import inlined, inner, int64, kernel
 
 _LITTLE = sys.byteorder == "little"
 _NONE, _8, _16, _24, _32 = np.uint64(0), np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(32)
@@ -64,7 +64,7 @@ def _shift(at: int) -> int:
     return (at & 1) * 8 if _LITTLE else (~at & 1) * 8
 
 
-@kernel
+@inlined
 def copy_and_sum(
     into: npt.NDArray[np.uint8],
     into_eights: npt.NDArray[np.uint64],

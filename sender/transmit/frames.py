@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.record import Option
-from gryphon.sender.compiled import inner, int64, kernel
+from gryphon.sender.compiled import inlined, inner, int64
 from gryphon.sender.transmit.checksum import fold
 from gryphon.sender.transmit.interface import Targets
 
@@ -71,7 +71,7 @@ def put64(frame: npt.NDArray[np.uint32], at: int, value: np.uint64) -> int:
     return total
 
 
-@inner
+@inlined
 def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tuple[int, int]:
     """Write the TCP options as Linux orders and pads them; words written and their sum.
 
@@ -97,7 +97,7 @@ def put_options(frame: npt.NDArray[np.uint32], at: int, packet: np.void) -> tupl
     return at - start, total
 
 
-@inner
+@inlined
 def header_words(packet: np.void, to: np.void) -> int:
     """How many words of four bytes the headers of a packet take."""
     options = int64(packet["options"])
@@ -113,7 +113,7 @@ def header_words(packet: np.void, to: np.void) -> int:
     return words
 
 
-@inner
+@inlined
 def put_ipv4(
     frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.void, length: int, identification: int
 ) -> int:
@@ -127,7 +127,7 @@ def put_ipv4(
     return addresses
 
 
-@inner
+@inlined
 def put_ipv6(frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.void, length: int) -> int:
     """Write an IPv6 header (RFC 8200) for ``length`` bytes of TCP; the sum of its addresses."""
     put32(frame, at, 6 << 28)
@@ -137,7 +137,7 @@ def put_ipv6(frame: npt.NDArray[np.uint32], at: int, packet: np.void, to: np.voi
     return addresses
 
 
-@kernel
+@inlined
 def put_headers(
     frame: npt.NDArray[np.uint32],
     at: int,

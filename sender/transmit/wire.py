@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.compiled import int64, kernel
+from gryphon.sender.transmit.borrow import borrowed
 from gryphon.sender.transmit.checksum import as_words, at_every_byte, copy_and_sum
 from gryphon.sender.transmit.ethernet import ethernet_header
 from gryphon.sender.transmit.frames import header_words, put_headers
@@ -92,6 +93,9 @@ def build(
     of ``Memory``, too. ``destinations`` and ``ways`` have a row for each target, dtypes ``DESTINATION`` and ``LINK``;
     packet i has the IPv4 identification of the number ``identification`` + i, never 0.
     """
+    packets, destinations, ways, places = borrowed(packets), borrowed(destinations), borrowed(ways), borrowed(places)
+    payload, payload_eights = borrowed(payload), borrowed(payload_eights)
+    memory, words, eights = borrowed(memory), borrowed(words), borrowed(eights)
     if packets.size == 0:
         return 0
     at = 0  # words
