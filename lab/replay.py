@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Sequence
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.clients import RealClients
@@ -18,12 +19,19 @@ from gryphon.lab.watch import Watch
 
 
 def replay(
-    lab: Lab, nginx: Nginx, topology: Topology, recording: Recording, users: int, tell: Tell = print
+    lab: Lab,
+    nginx: Nginx,
+    topology: Topology,
+    recording: Recording,
+    users: int,
+    tell: Tell = print,
+    more: Sequence[str] = (),
 ) -> list[Row]:
     """Replays the recording as so many users and holds all counts side by side.
 
     Args:
         tell: is given each command before it runs.
+        more: further options for `gryphon send`.
 
     Raises:
         EnvironmentFault: a command does not start, gives no result or takes too long.
@@ -32,7 +40,7 @@ def replay(
     environment = {**os.environ, "GRYPHON_TOKEN": secrets.token_urlsafe(16)}
     target = lab.directory / f"{topology.name}.json"
     target.unlink(missing_ok=True)
-    line = [*options(recording, topology.intercept, users), "--json", str(target)]
+    line = [*options(recording, topology.intercept, users), *more, "--json", str(target)]
     with interception(lab, topology, environment, tell), Watch(lab, topology.beyond) as watch:
         before = nginx.mark()
         with RealClients(lab, topology.neighbour, topology.service, version=recording.version) as clients:

@@ -100,6 +100,8 @@ def send(
     seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
     mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
     port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
+    transmit: Annotated[str, typer.Option("--transmit", help="How packets leave: raw, link, xdp or auto.")] = "raw",
+    device: Annotated[str | None, typer.Option("-o", "--device", help="Interface, for link and xdp.")] = None,
     log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     fail_if: Annotated[
@@ -145,6 +147,8 @@ def send(
         seed=seed,
         mtu=mtu,
         port=port,
+        transmit=cast('Literal["raw", "link", "xdp", "auto"]', transmit),
+        device=device,
         xdp_mode=cast('Literal["auto", "native", "generic"]', xdp_mode),
         json=json,
         fail_if=tuple(fail_if or ()),

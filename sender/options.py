@@ -18,6 +18,8 @@ DEFAULT_PORT = 36524
 
 SMALLEST_MTU, LARGEST_MTU = 576, 65535
 
+TRANSMITTERS = ("raw", "link", "xdp", "auto")
+
 LONGEST_HOLD_S = 30 * 86_400.0
 
 REFUSED = {
@@ -60,6 +62,8 @@ class SendOptions:
     seed: int
     mtu: int
     port: int
+    transmit: Literal["raw", "link", "xdp", "auto"]
+    device: str | None
     xdp_mode: Literal["auto", "native", "generic"]
     json: str | None
     fail_if: tuple[str, ...]
@@ -135,3 +139,10 @@ def check(options: SendOptions) -> None:
         raise InputFault(f"-M {options.mtu}: give an MTU from {SMALLEST_MTU} to {LARGEST_MTU}")
     if not 0 < options.port < 65536:
         raise InputFault(f"-p {options.port}: give a TCP port, 1 to 65535")
+    if options.transmit not in TRANSMITTERS:
+        raise InputFault(f"--transmit {options.transmit}: give raw, link, xdp or auto")
+    if options.device is not None and options.transmit == "raw":
+        raise InputFault(
+            f"-o {options.device} is for frames, and raw sockets follow this host's routes: add --transmit link (or "
+            "xdp), or leave -o out"
+        )

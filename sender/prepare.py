@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
-from gryphon.controller.errors import InputFault
+from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.capture.unpack import check_readable
 from gryphon.sender.intercepts import taken_addresses
-from gryphon.sender.options import SendOptions
+from gryphon.sender.options import SMALLEST_MTU, SendOptions
 from gryphon.sender.ranges import Pool, check_pool, parse_pool
 from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import BATCH
@@ -24,7 +25,8 @@ from gryphon.sender.rules.parse import read_rules
 from gryphon.sender.rules.rule import UserRules
 from gryphon.sender.schedule import MOST_LOOPS, plan_arrivals
 from gryphon.sender.transfers import Transfers, parse_transfers
-from gryphon.sender.transmit.sockets import open_raw
+from gryphon.sender.transmit.choose import Choice, choose
+from gryphon.sender.transmit.interface import Target
 from gryphon.sender.verification import compile_wants, needed_sample
 from gryphon.sender.warm import warm_up
 
@@ -37,6 +39,7 @@ class Prepared:
 
     options: SendOptions
     transfers: Transfers
+    choice: Choice
     pool: Pool
     recording: Recording
     script: Script
@@ -63,8 +66,9 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     user_rules = read_rules(options.rules, options.fields)
     wanted = compile_wants(user_rules, transfers.targets)
     sample = needed_sample(verify, wanted)
-    # before seconds of compiling: whether packets may be sent at all
-    open_raw(transfers.version).close()
+    # before seconds of compiling: whether packets can be sent at all
+    choice = _choose(options, transfers)
+    options = _within(options, choice)
     check_readable(options.files)
     warm_up()
     rules = Rules(
@@ -80,7 +84,30 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     script = _compile(options, transfers, recording, user_rules, verify)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
-    return Prepared(options, transfers, pool, recording, script, arrivals, wanted, sample)
+    return Prepared(options, transfers, choice, pool, recording, script, arrivals, wanted, sample)
+
+
+def _choose(options: SendOptions, transfers: Transfers) -> Choice:
+    """How packets leave, with a word where that was for us to decide."""
+    targets = [Target(address, port, index) for index, (address, port) in enumerate(transfers.services)]
+    choice = choose(options.transmit, targets, options.device)
+    if choice.why:
+        log.info("%s", choice.why)
+        print(choice.why, file=sys.stderr, flush=True)
+    return choice
+
+
+def _within(options: SendOptions, choice: Choice) -> SendOptions:
+    """The options with an MTU that the devices take: nobody but the kernel's routing would say so of each packet."""
+    if choice.mtu is None or choice.mtu >= options.mtu:
+        return options
+    where = " and ".join(choice.devices)
+    if choice.mtu < SMALLEST_MTU:
+        raise EnvironmentFault(f"the MTU of {where} is {choice.mtu}: at least {SMALLEST_MTU} is needed")
+    log.warning(
+        "-M %d is more than %s over %s takes: packets have at most %d bytes", options.mtu, choice.way, where, choice.mtu
+    )
+    return replace(options, mtu=choice.mtu)
 
 
 def _compile(

@@ -8,7 +8,6 @@ import os
 import resource
 import sys
 import time
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,8 +26,7 @@ from gryphon.sender.results.result import Result, RunFacts, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.results.verdict import Ending
-from gryphon.sender.transmit.interface import Target
-from gryphon.sender.transmit.raw import RawTransmitter
+from gryphon.sender.transmit.choose import Choice, Sending
 from gryphon.sender.troubles import troubles
 from gryphon.sender.verification import parse_verify
 
@@ -50,13 +48,15 @@ def run_send(options: SendOptions) -> int:
     token = find_token(options.token, options.token_file)
     _check_writable(options.json)
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
-    with closing(_transmitter(prepared)) as transmitter:
-        services, networks = prepared.transfers.services, prepared.pool.networks
-        # left early, by a fault before the first packet or in the middle, every grant still ends
-        with open_intercepts(
+    services, networks = prepared.transfers.services, prepared.pool.networks
+    # left early, by a fault before the first packet or in the middle, every grant still ends
+    with (
+        open_intercepts(
             places, token.value if token else None, services, networks, options.xdp_mode, sample=prepared.sample
-        ) as opened:
-            ending, facts, notes = _replay(prepared, transmitter, opened)
+        ) as opened,
+        _open_sending(prepared, opened) as sending,
+    ):
+        ending, facts, notes = _replay(prepared, sending, opened)
     result = build_result(facts, thresholds)
     return _report(result, options.json, ending, notes)
 
@@ -75,15 +75,16 @@ def _check_writable(path: str | None) -> None:
         Path(path).unlink()
 
 
-def _transmitter(prepared: Prepared) -> RawTransmitter:
-    """Raw sockets for the servers of the run."""
-    targets = [Target(address, port, index) for index, (address, port) in enumerate(prepared.transfers.services)]
-    return RawTransmitter(targets, prepared.script.payload)
+def _open_sending(prepared: Prepared, intercepts: Intercepts) -> Sending:
+    """The transmitter; where there is none, nothing was sent and nothing needs to go on being dropped."""
+    try:
+        return prepared.choice.open(prepared.script.payload)
+    except BaseException:
+        intercepts.close(clean=True)
+        raise
 
 
-def _replay(
-    prepared: Prepared, transmitter: RawTransmitter, intercepts: Intercepts
-) -> tuple[Ending, RunFacts, list[str]]:
+def _replay(prepared: Prepared, sending: Sending, intercepts: Intercepts) -> tuple[Ending, RunFacts, list[str]]:
     """Run the engine against the wire and gather what is known at the end."""
     options = prepared.options
     started, epoch_ns = datetime.now(UTC), time.monotonic_ns()
@@ -96,15 +97,21 @@ def _replay(
         options.transfer,
         "; ".join(intercept.grant.intercept for intercept in intercepts.opened),
     )
+
+    def every_second(now_ns: int) -> None:
+        sending.look()
+        meter.look(now_ns)
+
     with Stop() as stop:
-        loop = Loop(engine, transmitter, intercepts, meter.look, stop)
+        loop = Loop(engine, sending.transmitter, intercepts, every_second, stop)
         ending = loop.run()
         meter.finish(loop.ended_ns)
-        facts = _facts(prepared, engine, meter, intercepts, ending, started, loop.ended_ns - epoch_ns)
+        duration_ns = loop.ended_ns - epoch_ns
+        facts = _facts(prepared, engine, meter, intercepts, ending, started, duration_ns, sending.choice)
         notes = _close(engine, intercepts, ending)
     if loop.lost is not None:
         log.error("%s", loop.lost)
-    for name, refused in transmitter.errors().items():
+    for name, refused in sending.transmitter.errors().items():
         notes.append(f"this host refused {refused.packets} packets with {name}, such as {refused.example}")
     return ending, facts, notes
 
@@ -153,6 +160,7 @@ def _facts(
     ending: Ending,
     started: datetime,
     duration_ns: int,
+    choice: Choice,
 ) -> RunFacts:
     """What the result is built of."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -181,6 +189,7 @@ def _facts(
         max_rss_bytes=usage.ru_maxrss * 1024,
         intercept_cpu_s=sum(status.cpu_s for status in statuses),
         http_status={code: int(number) for code, number in enumerate(engine.statuses) if number},
+        transmit={"way": choice.way, "devices": choice.devices},
         examples=troubles(engine, prepared.recording),
         series=meter.series.rows(),
     )

@@ -99,13 +99,30 @@ def _step_engine() -> None:
 
 
 def _open_transmitter() -> None:
-    """Every kernel of the raw transmitter; it sends nothing."""
+    """Every kernel of the transmitters; nothing is sent."""
     import numpy as np
 
+    from gryphon.sender.replay.packet import PACKET
+    from gryphon.sender.transmit.frames import destinations
     from gryphon.sender.transmit.interface import Target
     from gryphon.sender.transmit.raw import RawTransmitter
+    from gryphon.sender.transmit.wire import FRAME_ROOM, LINK, PLACE, Memory, build
 
-    RawTransmitter([Target(ip_address("127.0.0.1"), 9, 0)], np.zeros(1, np.uint8)).close()
+    targets = [Target(ip_address("127.0.0.1"), 9, 0)]
+    payload, memory = Memory(np.zeros(64, np.uint8)), Memory(np.zeros(2 * FRAME_ROOM, np.uint8))
+    RawTransmitter(targets, payload.bytes).close()
+    build(
+        np.zeros(0, PACKET),
+        payload.bytes,
+        payload.eights,
+        destinations(targets),
+        np.zeros(1, LINK),
+        memory.bytes,
+        memory.words,
+        memory.eights,
+        np.zeros(1, PLACE),
+        0,
+    )
 
 
 _PACKAGES: dict[str, Callable[[], None]] = {

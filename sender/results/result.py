@@ -34,6 +34,7 @@ class RunFacts:
     recorded: int  # connections to the chosen services in the captures
     replayable: int
     rejected: Mapping[str, int]
+    transmit: Mapping[str, Any]  # way and devices
     ring_lost: int = 0
     channel_delay_p99_us: float | None = None
     clock_offset_us: float | None = None  # 0 where no other host's clock is in the figures
@@ -91,6 +92,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "latency_ms": _latency(facts.histograms),
         "pacing": _pacing(facts.histograms),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
+        "transmit": dict(facts.transmit),
         "channel": {"delay_p99_us": facts.channel_delay_p99_us},
         "cost": {
             "cpu_s": round(facts.cpu_s, 6),

@@ -40,6 +40,8 @@ def _head(document: Mapping[str, Any]) -> Iterator[str]:
     text = f"{number(sessions['recorded'])} session{plural} recorded, {number(sessions['replayable'])} replayable"
     rejected = ", ".join(f"{count} {reason}" for reason, count in sessions["rejected"].items() if count)
     yield f"{text}, rejected: {rejected}" if rejected else text
+    way, devices = document["transmit"]["way"], " and ".join(document["transmit"]["devices"])
+    yield f"sent by {way} over {devices}" if devices else f"sent by {way} sockets"
 
 
 def _counts(document: Mapping[str, Any]) -> Iterator[str]:

@@ -27,6 +27,13 @@ class Following(Protocol):
         """Take the hops for what is sent from now on, one per target."""
 
 
+class Closable(Asked, Protocol):
+    """``netlink.Tables``."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+
 class Changes:
     """Hears that something about links, routes or neighbours has changed; what, the tables say."""
 
@@ -66,39 +73,46 @@ class Follower:
     is noticed when the neighbour itself announces it, or asks for this host.
 
     Args:
-        tables: the kernel's.
+        tables: the kernel's; closed with the follower.
         targets: those of the run.
         device: what ``-o`` named.
         hops: those that the transmitter was made with, one per target.
         transmitter: told when they change.
-        changes: opened before the hops were found, so that no change is missed.
+        changes: a made up source of them, for tests.
     """
 
     def __init__(
         self,
-        tables: Asked,
+        tables: Closable,
         targets: Targets,
         device: str | None,
         hops: Sequence[Hop],
         transmitter: Following,
-        changes: Changes,
+        changes: Changes | None = None,
     ) -> None:
         self._tables = tables
         self._targets = targets
         self._device = device
         self._hops = list(hops)
         self._transmitter = transmitter
-        self._changes = changes
+        self._changes = Changes() if changes is None else changes
         self._ways = find_ways(tables, targets, device)
+        self._behind = True  # the hops were found some time ago
         self._may_use = True
         self._lost = False
 
     def look(self) -> None:
         """Tell the transmitter what has changed since the last look."""
-        if self._changes.heard():
+        if self._changes.heard() or self._behind:
+            self._behind = False
             self._find_again()
         if self._may_use:
             self._use()
+
+    def close(self) -> None:
+        """Let go of the sockets; calling it twice does no harm."""
+        self._tables.close()
+        self._changes.close()
 
     def _find_again(self) -> None:
         """Routes and neighbours as they are now; where there is none, frames go on to where the last one was."""

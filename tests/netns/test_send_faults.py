@@ -61,6 +61,8 @@ WRONG_INPUT = [
     ({"-P": "pid"}, "-P has no use here"),
     ({"--fail-if": "slow"}, "is not a condition"),
     ({"--xdp-mode": "fast"}, "give auto, native or generic"),
+    ({"--transmit": "dpdk"}, "--transmit dpdk: give raw, link, xdp or auto"),
+    ({"-o": "eth0"}, "-o eth0 is for frames, and raw sockets follow this host's routes"),
     ({"--json": "/nowhere/result.json"}, "the result cannot be written to /nowhere/result.json"),
     ({"-l": "/nowhere/log"}, "cannot write the log /nowhere/log"),
 ]

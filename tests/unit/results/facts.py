@@ -80,5 +80,6 @@ def facts(**changes: Any) -> RunFacts:
         "recorded": 5,
         "replayable": 4,
         "rejected": {"no_syn": 1},
+        "transmit": {"way": "raw", "devices": []},
     }
     return RunFacts(**{**usual, **changes})

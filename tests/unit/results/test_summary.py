@@ -26,6 +26,7 @@ def test_a_good_run_reads_like_this() -> None:
     assert [words(line) for line in text().splitlines()] == [
         "gryphon 0.1.0, 10.2 s, from 2026-03-01T12:00:05.250Z",
         "5 sessions recorded, 4 replayable, rejected: 1 no_syn",
+        "sent by raw sockets",
         "",
         "users requested 1,000 started 1,000 connected 1,000",
         "completed 1,000 failed 0 most at once 840",
@@ -47,6 +48,10 @@ def test_a_good_run_reads_like_this() -> None:
         "",
         "PASSED",
     ]
+
+
+def test_devices_of_frames_are_named() -> None:
+    assert "\nsent by link over eth0 and eth1\n" in text(transmit={"way": "link", "devices": ["eth0", "eth1"]})
 
 
 @pytest.mark.parametrize(

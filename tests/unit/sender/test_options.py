@@ -30,6 +30,8 @@ GOOD: dict[str, Any] = {
     "seed": 0,
     "mtu": 1500,
     "port": 36524,
+    "transmit": "raw",
+    "device": None,
     "speed": 1.0,
 }
 
@@ -53,6 +55,8 @@ def _options(**changes: Any) -> SendOptions:
         {"mtu": 65535},
         {"port": 1},
         {"port": 65535},
+        {"transmit": "auto"},
+        {"transmit": "link", "device": "eth0"},
     ],
 )
 def test_what_lies_in_its_bounds_passes(changes: dict[str, Any]) -> None:
@@ -89,6 +93,8 @@ def test_what_lies_in_its_bounds_passes(changes: dict[str, Any]) -> None:
         ({"mtu": 65536}, "-M 65536"),
         ({"port": 0}, "-p 0"),
         ({"port": 65536}, "-p 65536"),
+        ({"transmit": "dpdk"}, "--transmit dpdk: give raw, link, xdp or auto"),
+        ({"device": "eth0"}, "-o eth0 is for frames, and raw sockets follow this host's routes: add --transmit link"),
     ],
 )
 def test_what_does_not_is_refused_in_one_sentence_that_names_the_option(changes: dict[str, Any], option: str) -> None:

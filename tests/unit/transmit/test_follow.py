@@ -49,7 +49,19 @@ def host() -> Host:
 def follower(host: Host) -> Follower:
     tables = Tables(host)
     hops = find_hops(tables, find_ways(tables, TARGETS))
-    return Follower(tables, TARGETS, None, hops, host, cast(Changes, host))
+    made = Follower(tables, TARGETS, None, hops, host, cast(Changes, host))
+    made.look()
+    assert host.told == []
+    host.used.clear()
+    return made
+
+
+def test_what_has_changed_since_the_hops_were_found_is_told_at_once(host: Host) -> None:
+    tables = Tables(host)
+    hops = find_hops(tables, find_ways(tables, TARGETS))
+    host.neighbours[(3, "10.16.15.118")] = (REACHABLE, AFTER)
+    Follower(tables, TARGETS, None, hops, host, cast(Changes, host)).look()
+    assert host.told == [[AFTER, BEFORE]]
 
 
 def test_another_hardware_address_is_told_once(host: Host, follower: Follower) -> None:
