@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, replay, sink
+from benchmarks import measure, replay
 from benchmarks.load import Load
 from benchmarks.nginx import REQUESTS, SMALL, record_sessions
-from gryphon.controller.errors import EnvironmentFault, Fault, InputFault
+from benchmarks.sinking import sinking
+from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.waiting import until
 
@@ -73,25 +72,6 @@ def _runs(options: argparse.Namespace) -> list[dict[str, float]]:
         small = min((_one(few, further) for _ in range(2)), key=lambda run: run["outside"]["cpu_s"])
         load = Load(options.users, options.rate, REQUESTS, capture, 60 + 4 * options.users / options.rate)
         return [_figures(_one(load, further), small) for _ in range(options.runs)]
-
-
-@contextmanager
-def sinking(lab: Lab) -> Iterator[None]:
-    """Has the sink on the server's eth0."""
-    ready = lab.directory / "sink.ready"
-    line = [sys.executable, str(Path(sink.__file__)), "eth0", "--ready-file", str(ready)]
-    child = lab.popen("server", line, stdout=subprocess.DEVNULL)
-
-    def is_ready() -> bool:
-        if child.poll() is not None:
-            raise EnvironmentFault("The sink did not start; it says above why.")
-        return ready.exists()
-
-    until("the sink to be ready", is_ready, seconds=30)
-    try:
-        yield
-    finally:
-        lab.end(child)
 
 
 def _one(load: Load, options: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ ANSWER_MAX = 1440
 """Bytes of an answer, as `sink.bpf.c` has it."""
 KINDS = ("syn", "data", "fin", "ack", "rst", "no_room")
 """What it counts, in the order of the C enum; `no_room` of the others were dropped, as the answer did not fit."""
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_REPORT_S = 0.1
 _DRIVER_MODE = 4  # XDP_FLAGS_DRV_MODE, include/uapi/linux/if_link.h
 
 
@@ -78,20 +81,37 @@ def counts(module: loader.Module) -> dict[str, int]:
     return seen
 
 
+def _report(module: loader.Module, path: Path) -> None:
+    """Write the counts and the moment (CLOCK_MONOTONIC, seconds) as a whole new file, that nobody reads half of one."""
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps({"time": time.monotonic(), **counts(module)}))
+    new.replace(path)
+
+
+def _serve(module: loader.Module, path: Path | None) -> None:
+    """Until SIGINT or SIGTERM."""
+    if path is None:
+        signal.sigwait(_ENDING)
+        return
+    while not signal.sigtimedwait(_ENDING, _REPORT_S):
+        _report(module, path)
+
+
 def main() -> int:
     """The command line; one line of JSON with the counts when it is stopped."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("interface")
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--answer", type=int, default=160, help="bytes of an answer with its header (default 160)")
+    parser.add_argument("--counts-file", type=Path, help="written ten times a second: what it has counted so far")
     parser.add_argument("--ready-file", type=Path, help="written once it answers")
     options = parser.parse_args()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         with serving(options.interface, options.port, answer(options.answer)) as module:
             if options.ready_file:
                 options.ready_file.write_text("ready\n")
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            _serve(module, options.counts_file)
             print(json.dumps(counts(module)))
     except OSError as error:
         print(f"The sink cannot be attached to {options.interface}: {error.strerror}.", file=sys.stderr)
