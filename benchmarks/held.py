@@ -11,7 +11,6 @@ from subprocess import Popen
 from typing import Any, NamedTuple
 
 from benchmarks import measure, replay
-from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.processes import processes_in
 
@@ -49,9 +48,11 @@ class Held:
     """One run.
 
     Attributes:
-        served: when the server had counted a request of every user, None when it never had.
-        first, interrupted, reset: its own count when the first packet had come, and around the reset.
-        began, connected, ended: what was used by then.
+        first, served: the server's count when the first packet had come, and when each user's request had, or the last.
+        interrupted, reset: its count at SIGINT, and when that had ended every connection.
+        began, connected, held: what was used by then.
+        cpu: of the sender, whole; peak: the most bytes it had resident; ended_s: seconds from SIGINT to its end.
+        report: its result file.
     """
 
     users: int
@@ -188,9 +189,3 @@ def _kilobytes(path: str, name: str) -> int:
 def _own_bytes(pid: int) -> int:
     """What a process alone has resident: workers of one server share the rest."""
     return _kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Dirty:")
-
-
-def check_ended(report: dict[str, Any]) -> None:
-    """EnvironmentFault when a sender wrote a result of nobody."""
-    if not report["users"]["started"]:
-        raise EnvironmentFault("gryphon send started nobody.")

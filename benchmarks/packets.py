@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=100_000, help="new sessions a second (default 100,000)")
+    parser.add_argument("--transmit", default="raw", help="raw, link, xdp, several by comma; each is a column")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--options", default="", help="further options for gryphon send")
     parser.add_argument("--json", type=Path, help="file for all figures")
@@ -52,26 +53,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Fault as fault:
         print(fault, file=sys.stderr)
         return 2 if isinstance(fault, InputFault) else 3
-    header = [f"{options.users:,} users, {options.runs} runs: median (min to max)", "gryphon local, sink"]
-    figures = {name: [run[name.strip()] for run in runs] for name in ROWS}
-    print(measure.table(header, [[name, measure.figure(values, ROWS[name])] for name, values in figures.items()]))
+    header = [f"{options.users:,} users, {options.runs} runs: median (min to max)", *runs]
+    print(measure.table(header, [[name, *_cells(name, runs)] for name in ROWS]))
     if options.json:
-        spreads = {name.strip(): measure.spread(values)._asdict() for name, values in figures.items()}
+        spreads = {
+            way: {name.strip(): measure.spread([run[name.strip()] for run in those])._asdict() for name in ROWS}
+            for way, those in runs.items()
+        }
         report = {"environment": measure.environment(), "users": options.users, "figures": spreads, "runs": runs}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if all(run["users completed"] == options.users for run in runs) else 1
+    return 0 if all(run["users completed"] == options.users for those in runs.values() for run in those) else 1
 
 
-def _runs(options: argparse.Namespace) -> list[dict[str, float]]:
-    further = options.options.split()
+def _cells(name: str, runs: dict[str, list[dict[str, float]]]) -> list[str]:
+    """A row of the table, without its name."""
+    return [measure.figure([run[name.strip()] for run in those], ROWS[name]) for those in runs.values()]
+
+
+def _runs(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
+    """The runs of each transmitter, in turn, so that a busy moment of the machine hits all alike."""
+    ways = {way: [*_way(way), *options.options.split()] for way in options.transmit.split(",")}
     with tempfile.TemporaryDirectory(prefix="gryphon-benchmark-") as directory:
         capture = Path(directory) / "sessions.pcap"
         record_sessions(capture)
         few = Load(SMALL, options.rate, REQUESTS, capture, 60)
         # one of the two may have to compile
-        small = min((_one(few, further) for _ in range(2)), key=lambda run: run["outside"]["cpu_s"])
+        small = {
+            way: min((_one(few, further) for _ in range(2)), key=lambda run: run["outside"]["cpu_s"])
+            for way, further in ways.items()
+        }
         load = Load(options.users, options.rate, REQUESTS, capture, 60 + 4 * options.users / options.rate)
-        return [_figures(_one(load, further), small) for _ in range(options.runs)]
+        runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        for _ in range(options.runs):
+            for way, further in ways.items():
+                runs[way].append(_figures(_one(load, further), small[way]))
+        return runs
+
+
+def _way(way: str) -> list[str]:
+    """The options of gryphon send for a transmitter."""
+    return ["--transmit", way] if way == "raw" else ["--transmit", way, "-o", "eth0"]
 
 
 def _one(load: Load, options: Sequence[str]) -> dict[str, Any]:

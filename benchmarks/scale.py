@@ -57,7 +57,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=_numbers, default=[10_000_000], help="several by comma: 1k,100k,1M,10M")
     parser.add_argument("--server", choices=("sink", "nginx"), default="sink")
     parser.add_argument("--topology", help="local with the sink, target with nginx, unless another is named")
-    parser.add_argument("--transmit", default="xdp", help="raw, link or xdp (default xdp)")
+    parser.add_argument("--transmit", help="raw, link or xdp (default xdp; with nginx raw)")
     parser.add_argument("--rate", type=float, help="new users a second (default 400,000; with nginx 20,000)")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between heartbeats (default 60)")
     parser.add_argument("--hold", type=float, default=60.0, help="seconds that all are held (default 60)")
@@ -67,6 +67,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     nginx = options.server == "nginx"
     options.topology = options.topology or ("target" if nginx else "local")
+    # from XDP the server's end of the veth would have to have GRO
+    options.transmit = options.transmit or ("raw" if nginx else "xdp")
     options.rate = options.rate or (20_000 if nginx else 400_000)
     return options
 
@@ -145,7 +147,7 @@ def _table(options: argparse.Namespace, runs: dict[int, list[Held]]) -> str:
     names = list(next(iter(figures.values()))[0])
     rows = []
     for name in names:
-        digits = 2 if any(word in name for word in _DECIMALS) else 0
+        digits = 2 if any(word in name for word in _DECIMALS) and not name.startswith("users") else 0
         rows.append([name, *(measure.figure([run[name] for run in those], digits) for those in figures.values())])
     return measure.table(header, rows)
 
