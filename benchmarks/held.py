@@ -74,15 +74,15 @@ class Held:
         connecting = self.served.time - self.first.time
         packets = self.served.packets - self.first.packets
         cpu, all_cpu = self.connected.cpu - self.began.cpu, self.cpu - self.began.cpu
-        answered = report["messages"]["answered"]
+        answered, connected = report["messages"]["answered"], report["users"]["connected"]
         return {
             "seconds until all were connected and served": connecting,
             "connections/s": self.served.connections / connecting if connecting else 0.0,
-            "users connected": report["users"]["connected"],
-            "users whose first request was answered": min(answered, users),
+            "users connected": connected,
+            "users whose first request was answered": min(answered, connected),
             "users that failed": sum(n for why, n in report["users"]["failed"].items() if why != "aborted"),
-            "heartbeats answered": max(answered - users, 0),
-            "  of each user": max(answered - users, 0) / users,
+            "heartbeats answered": max(answered - connected, 0),
+            "  of each user": max(answered - connected, 0) / max(connected, 1),
             "packets resent": report["packets"]["retransmitted"],
             "answers lost before the ring": report["packets"]["ring_lost"],
             "CPU us per client packet while connecting": cpu / packets * 1e6 if cpu > 0.2 else 0.0,
@@ -123,7 +123,7 @@ class Holder:
         sender = replay.start(self.lab, ready, capture, port, ["-u", str(users), *options])
         first = self._until(sender, lambda seen: seen.packets > 0, 120.0)
         began = self._costs(sender, idle)
-        served = self._until(sender, lambda seen: seen.requests >= users, self.patience)
+        served = self._until(sender, lambda seen: min(seen.connections, seen.requests) >= users, self.patience)
         connected = self._costs(sender)
         self._wait(sender, self.hold)
         held = self._costs(sender)
