@@ -23,8 +23,6 @@ from gryphon.lab.impair import Counts, Impairment
 from gryphon.lab.recording import UPLOAD_BYTES, Recording, Visit, record
 from gryphon.lab.servers import PORT, Nginx
 
-pytestmark = pytest.mark.alone  # a server that is late is taken for a loss
-
 USERS = 1000
 READERS = (
     Visit("keep-alive", ("/", "/style.css", "/news.html", "/photo.jpg")),

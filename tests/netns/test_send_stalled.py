@@ -18,8 +18,6 @@ from gryphon.lab.waiting import until
 from gryphon.lab.wiring import SERVER_V4
 from gryphon.sender.results.histogram import decode, highest_value
 
-pytestmark = pytest.mark.alone
-
 PORT = 7000
 MESSAGES, STALLED = 4, 2
 """Messages of a session, and the number of the one whose answer is stalled."""

@@ -107,7 +107,6 @@ def talks(lab: Lab, websockets: WebSockets) -> tuple[Path, Mark]:
     return path, websockets.since(before, SOCKETS)
 
 
-@pytest.mark.alone  # a late echo meets the push that follows it, and is an answer of another size
 def test_every_websocket_message_is_echoed_and_every_push_arrives(
     lab: Lab, nginx: Nginx, websockets: WebSockets, talks: tuple[Path, Mark]
 ) -> None:

@@ -97,7 +97,6 @@ def news(lab: Lab, mosquitto: Mosquitto) -> Path:
     )
 
 
-@pytest.mark.alone  # all users must be there within a second
 def test_every_subscriber_is_sent_what_every_publisher_says(lab: Lab, mosquitto: Mosquitto, news: Path) -> None:
     publishers = USERS // (SUBSCRIBERS + 1)
     subscribers = USERS - publishers

@@ -105,7 +105,6 @@ def news(lab: Lab, redis: Redis, watched: None) -> Path:
     )
 
 
-@pytest.mark.alone  # all users must be there within a second
 def test_every_subscriber_receives_what_every_publisher_says(lab: Lab, redis: Redis, news: Path) -> None:
     publishers = USERS // (SUBSCRIBERS + 1)
     subscribers = USERS - publishers

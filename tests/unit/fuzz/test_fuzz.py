@@ -16,8 +16,6 @@ from tests.fuzz.seeds import seeds
 from tests.fuzz.supervise import Supervisor
 from tests.unit.fuzz.broken_engine import READERS
 
-pytestmark = pytest.mark.alone  # an input that takes too long is a find
-
 ROOT = Path(__file__).parents[3]
 
 
