@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, peers, replay
+from benchmarks import gro, measure, peers, replay
 from benchmarks.load import Load, Outcome
 from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
@@ -111,8 +111,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--rate", type=_numbers, default=[10_000], help="new sessions/s; several: 10000,16000")
     parser.add_argument("--topology", default="target", help="several by comma: target,assistant,local")
+    parser.add_argument("--transmit", default="raw", help="of gryphon; several by comma: raw,link,xdp")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--peer-settings", type=_settings, default=[peers.BEST], help="-A:-i of tcpburn (10:10000,...)")
+    parser.add_argument(
+        "--peer-settings", type=peers.settings, default=[peers.BEST], help="-A:-i of tcpburn (10:10000,...)"
+    )
     parser.add_argument("--options", default="", help="further options for gryphon send")
     parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args(arguments)
@@ -122,15 +125,13 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
-def _settings(text: str) -> list[peers.Setting]:
-    return [peers.Setting(*(int(number) for number in part.split(":"))) for part in text.split(",")]
-
-
 def _cases(options: argparse.Namespace) -> list[Case]:
     cases = []
     for name in options.topology.split(","):
         topology = replay.named(name)
-        cases += [_ours(topology, rate, options.options.split()) for rate in options.rate]
+        for transmit in options.transmit.split(","):
+            further = replay.transmitting(transmit) + options.options.split()
+            cases += [_ours(topology, rate, transmit, further) for rate in options.rate]
     programs = peers.binaries()
     if programs is None:
         print("GRYPHON_PEER_TCPBURN and GRYPHON_PEER_INTERCEPT are not set: no comparison with tcpburn.")
@@ -138,11 +139,13 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     return cases + [_theirs(programs, setting) for setting in options.peer_settings]
 
 
-def _ours(topology: Topology, rate: int, further: list[str]) -> Case:
+def _ours(topology: Topology, rate: int, transmit: str, further: list[str]) -> Case:
     def once(lab: Lab, nginx: Nginx, load: Load) -> Outcome:
+        if transmit == "xdp":
+            lab.run("server", [sys.executable, gro.__file__, "eth0"])
         return replay.run(lab, nginx, load, topology, further)
 
-    return Case(f"gryphon {topology.name} {rate:,}/s", once, rate)
+    return Case(f"gryphon {topology.name} {transmit} {rate:,}/s", once, rate)
 
 
 def _theirs(programs: peers.Binaries, setting: peers.Setting) -> Case:

@@ -72,7 +72,7 @@ def _cells(name: str, runs: dict[str, list[dict[str, float]]]) -> list[str]:
 
 def _runs(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """The runs of each transmitter, in turn, so that a busy moment of the machine hits all alike."""
-    ways = {way: [*_way(way), *options.options.split()] for way in options.transmit.split(",")}
+    ways = {way: [*replay.transmitting(way), *options.options.split()] for way in options.transmit.split(",")}
     with tempfile.TemporaryDirectory(prefix="gryphon-benchmark-") as directory:
         capture = Path(directory) / "sessions.pcap"
         record_sessions(capture)
@@ -88,11 +88,6 @@ def _runs(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
             for way, further in ways.items():
                 runs[way].append(_figures(_one(load, further), small[way]))
         return runs
-
-
-def _way(way: str) -> list[str]:
-    """The options of gryphon send for a transmitter."""
-    return ["--transmit", way] if way == "raw" else ["--transmit", way, "-o", "eth0"]
 
 
 def _one(load: Load, options: Sequence[str]) -> dict[str, Any]:

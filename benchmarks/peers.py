@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +46,11 @@ BEST = Setting(10, 10_000)
 """Its best on two cores; at twice that it collapses into retransmissions."""
 
 
+def settings(text: str) -> list[Setting]:
+    """Those of an option: `10:10000,12:12000`."""
+    return [Setting(*(int(number) for number in part.split(":"))) for part in text.split(",")]
+
+
 def binaries() -> Binaries | None:
     """From GRYPHON_PEER_TCPBURN and GRYPHON_PEER_INTERCEPT; None when neither is set.
 
@@ -63,16 +70,10 @@ def binaries() -> Binaries | None:
 def run(lab: Lab, nginx: Nginx, load: Load, programs: Binaries, setting: Setting) -> Outcome:
     """Replays the load with tcpburn. It does not end by itself: it is over when all is served, or nothing more is."""
     lab.route_forged("sender")
-    intercept = _intercept(lab, programs)
-    follower = Follower(lab, nginx, [intercept.pid])
-    sender = _popen(lab, "tcpburn", _line(lab, load, programs, setting))
-    seen = follower.follow(sender, load.users * load.requests, load.patience, lambda: nginx.mark().open == 0)
-    ended = sender.poll() is not None
-    for child in (sender, intercept):
-        child.kill()  # its own end takes seconds and sends resets, which are none of the run
-        child.wait()
-    if ended:
-        raise EnvironmentFault(f"tcpburn ended by itself with status {sender.returncode}: see its log.")
+    with intercepting(lab, programs) as intercept:
+        follower = Follower(lab, nginx, [intercept.pid])
+        with sending(lab, load, programs, setting) as sender:
+            seen = follower.follow(sender, load.users * load.requests, load.patience, lambda: nginx.mark().open == 0)
     return Outcome(
         users=load.users,
         completed=seen.requests // load.requests,
@@ -86,6 +87,38 @@ def run(lab: Lab, nginx: Nginx, load: Load, programs: Binaries, setting: Setting
         connections=seen.connections,
         busy=seen.busy,
     )
+
+
+@contextmanager
+def sending(lab: Lab, load: Load, programs: Binaries, setting: Setting) -> Iterator[subprocess.Popen[bytes]]:
+    """tcpburn at work until the context is left.
+
+    Raises:
+        EnvironmentFault: it ended by itself, which it never does when all is well.
+    """
+    child = _popen(lab, "tcpburn", _line(lab, load, programs, setting))
+    try:
+        yield child
+        ended = child.poll() is not None
+    finally:
+        _kill(child)
+    if ended:
+        raise EnvironmentFault(f"tcpburn ended by itself with status {child.returncode}: see its log.")
+
+
+@contextmanager
+def intercepting(lab: Lab, programs: Binaries) -> Iterator[subprocess.Popen[bytes]]:
+    """tcpburn's intercept on the sender, ready when entered."""
+    child = _intercept(lab, programs)
+    try:
+        yield child
+    finally:
+        _kill(child)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    child.kill()  # its own end takes seconds and sends resets, which are none of the run
+    child.wait()
 
 
 def _intercept(lab: Lab, programs: Binaries) -> subprocess.Popen[bytes]:

@@ -41,6 +41,11 @@ def named(name: str) -> Topology:
     raise InputFault(f"{name!r} is no topology: use {', '.join(topology.name for topology in TOPOLOGIES)}.")
 
 
+def transmitting(name: str) -> list[str]:
+    """The options for one of gryphon's ways to send, on the lab's sender."""
+    return ["--transmit", name, *(() if name in ("raw", "auto") else ("-o", "eth0"))]
+
+
 def run(lab: Lab, nginx: Nginx, load: Load, topology: Topology, options: Sequence[str] = ()) -> Outcome:
     """Replays the load with gryphon.
 
@@ -91,16 +96,19 @@ def send(lab: Lab, load: Load, ready: Intercepting, options: Sequence[str] = ())
     return start(lab, ready, load.capture, PORT, ["-u", str(load.users), "-i", str(load.rate), *options])
 
 
-def start(lab: Lab, ready: Intercepting, capture: Path, port: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
+def start(
+    lab: Lab, ready: Intercepting, capture: Path, port: int, options: Sequence[str], within: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Starts `gryphon send` against any server of the lab; its result and its output are for `result`.
 
     Args:
         port: the recorded one, and the server's.
         options: with the number of users.
+        within: a command that runs it.
     """
     (lab.directory / "result.json").unlink(missing_ok=True)
     line = [
-        *(script("gryphon"), "send"),
+        *(*within, script("gryphon"), "send"),
         *("-x", f"{port}-{SERVER_V4}:{port}"),
         *("-f", str(capture)),
         *("-s", ready.topology.intercept),

@@ -3,7 +3,7 @@
 `python -m benchmarks.sink eth0` answers every request to port 80 with the same page, without a state and without
 the kernel's TCP: what is measured against it is gryphon, not a server. It answers on the interface itself, so no tc
 egress sees the answers: the topology for it is local (`-s xdp:...`). On veth the other end drops what it is sent
-unless it has an XDP program (the interception is one) or GRO.
+unless it has an XDP program: the interception is one; where there is none, `--pass` on that end brings one.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def answer(length: int) -> bytes:
 
 
 @contextmanager
-def serving(interface: str, port: int, page: bytes) -> Iterator[loader.Module]:
-    """Has the sink on an interface for as long as the context lasts."""
+def serving(interface: str, port: int, page: bytes, function: str = "sink") -> Iterator[loader.Module]:
+    """Has the sink, or another function of its text, on an interface for as long as the context lasts."""
     module = loader.compile(PROGRAM, {"SINK_PORT": port})
     try:
         padded = page.ljust(ANSWER_MAX, b"\0")
         words = sum(struct.unpack(f"={ANSWER_MAX // 2}H", padded))
         module.maps["sink_answer"].set(struct.pack("=I", 0), struct.pack("=II", len(page), words) + padded)
-        program = module.load(syscall.XDP, "sink", "gryphon_sink")
+        program = module.load(syscall.XDP, function, f"gryphon_{function}")
         link = syscall.xdp_link(program, socket.if_nametoindex(interface), _DRIVER_MODE)
         os.close(program)
         try:
@@ -104,11 +104,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--answer", type=int, default=160, help="bytes of an answer with its header (default 160)")
     parser.add_argument("--counts-file", type=Path, help="written ten times a second: what it has counted so far")
+    parser.add_argument("--pass", dest="function", action="store_const", const="pass", default="sink", help="pass all")
     parser.add_argument("--ready-file", type=Path, help="written once it answers")
     options = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        with serving(options.interface, options.port, answer(options.answer)) as module:
+        with serving(options.interface, options.port, answer(options.answer), options.function) as module:
             if options.ready_file:
                 options.ready_file.write_text("ready\n")
             _serve(module, options.counts_file)
