@@ -24,10 +24,11 @@ class LiveRun:
         program: its descriptor, which stays the caller's.
         length: bytes of a frame before the program changes it.
         batch: frames that go through the program before they are handed on, 1 to 256.
+        frame: what is in them before, zeros from where it ends; the kernel uses frames again as the program left them.
     """
 
-    def __init__(self, program: int, length: int, batch: int) -> None:
-        self._data = ctypes.create_string_buffer(length)
+    def __init__(self, program: int, length: int, batch: int, frame: bytes = b"") -> None:
+        self._data = ctypes.create_string_buffer(frame, length)
         self._attributes = ctypes.create_string_buffer(
             struct.pack(
                 "=IIIIQQIIIIQQIII",
