@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from hosts import Pair
 from verdicts import Program
 
-from gryphon.bpf import capabilities, loader
-from gryphon.bpf.errors import EnvironmentFault
-
 
 @pytest.fixture(scope="session", autouse=True)
-def _privileges() -> None:
-    """Skips, naming what is missing; in CI nothing may be missing."""
-    try:
-        capabilities.require()
-        loader.find_bcc()
-    except EnvironmentFault as fault:
-        if os.environ.get("CI"):
-            pytest.fail(str(fault))
-        pytest.skip(str(fault))
+def _privileges(bpf_privileges: None) -> None:
+    """Every test here loads programs."""
 
 
 @pytest.fixture(scope="session", params=["xdp", "tc"])

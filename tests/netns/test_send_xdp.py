@@ -12,8 +12,7 @@ import pytest
 from pyroute2.netns import setns
 from sending import intercepted, start
 
-from gryphon.bpf import capabilities, loader, syscall
-from gryphon.controller.errors import EnvironmentFault
+from gryphon.bpf import loader, syscall
 from gryphon.lab.commands import options
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import Recording
@@ -22,17 +21,7 @@ from gryphon.lab.servers import Nginx
 from gryphon.lab.topologies import TOPOLOGIES, Topology
 from gryphon.lab.wiring import SERVER_V4
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _privileges() -> None:
-    """Skips, naming what is missing; in CI nothing may be missing."""
-    try:
-        capabilities.require()
-        loader.find_bcc()
-    except EnvironmentFault as fault:
-        if os.environ.get("CI"):
-            pytest.fail(str(fault))
-        pytest.skip(str(fault))
+pytestmark = pytest.mark.usefixtures("bpf_privileges")
 
 
 @pytest.fixture

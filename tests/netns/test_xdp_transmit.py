@@ -29,16 +29,7 @@ V4, V6 = TARGETS
 NEAR, FAR = "gx-res-a", "gx-res-b"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _privileges() -> None:
-    """Skips, naming what is missing; in CI nothing may be missing."""
-    try:
-        capabilities.require()
-        loader.find_bcc()
-    except EnvironmentFault as fault:
-        if os.environ.get("CI"):
-            pytest.fail(str(fault))
-        pytest.skip(str(fault))
+pytestmark = pytest.mark.usefixtures("bpf_privileges")
 
 
 def hardware(interface: str) -> bytes:
