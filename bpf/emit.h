@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
  *
- * A matched packet's record into the ring, with a wake-up only where the reader sleeps. */
+ * A matched packet's record into its lease's ring, with a wake-up only where the reader sleeps. The loader's caller
+ * may define RINGS; with one, which is the usual case, nothing of a choice is compiled in. */
 #ifndef GRYPHON_EMIT_H
 #define GRYPHON_EMIT_H
 
 #include "match.h"
 #include "sample.h"
 
+#ifndef RINGS
+#define RINGS 1
+#endif
+
 BPF_RINGBUF_OUTPUT(ring, RING_BYTES / PAGE_SIZE);
-BPF_F_TABLE("array", int, __u32, sleeping, 1, BPF_F_MMAPABLE);
+#if RINGS > 1
+BPF_ARRAY_OF_MAPS(rings, "ring", RINGS);
+#endif
+BPF_F_TABLE("array", int, __u64, sleeping, RINGS, BPF_F_MMAPABLE);
+
+/* Gives room for a record in a ring. */
+static __always_inline void *reserve(__u32 which)
+{
+#if RINGS > 1
+	void *chosen = rings.lookup(&which);
+
+	return chosen ? bpf_ringbuf_reserve(chosen, sizeof(struct sampled), 0) : 0;
+#else
+	return ring.ringbuf_reserve(sizeof(struct sampled));
+#endif
+}
 
 static __always_inline __u64 swap_u64(const __be32 *words)
 {
@@ -27,16 +47,15 @@ static __always_inline __u16 quoted_service(struct packet *p)
 /* A reader that fell asleep between the look at the flag and the submission would sleep on: the submission is a full
  * barrier (kernel/bpf/ringbuf.c, bpf_ringbuf_commit), so a second look after it sees the flag or the reader sees
  * the record. */
-static __always_inline void submit(struct sampled *s)
+static __always_inline void submit(struct sampled *s, __u32 which)
 {
-	int zero = 0;
-	volatile __u32 *asleep = sleeping.lookup(&zero);
+	volatile __u64 *asleep = sleeping.lookup(&which);
 	bool was_asleep = asleep && *asleep;
 
 	ring.ringbuf_submit(s, was_asleep ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	if (was_asleep || !asleep || !*asleep)
 		return;
-	s = ring.ringbuf_reserve(sizeof(*s));
+	s = reserve(which);
 	if (s)
 		ring.ringbuf_discard(s, BPF_RB_FORCE_WAKEUP);
 }
@@ -44,7 +63,7 @@ static __always_inline void submit(struct sampled *s)
 /* Gives false when the ring is full. */
 static __always_inline bool emit(struct packet *p, void *ctx, enum hook hook)
 {
-	struct sampled *s = ring.ringbuf_reserve(sizeof(*s));
+	struct sampled *s = reserve(p->ring);
 	struct record *r;
 
 	if (!s)
@@ -60,7 +79,7 @@ static __always_inline bool emit(struct packet *p, void *ctx, enum hook hook)
 #if SAMPLE
 	r->sample_length = take_sample(s->sample, p, ctx, hook);
 #endif
-	submit(s);
+	submit(s, p->ring);
 	return true;
 }
 

@@ -26,7 +26,7 @@ struct lease {
 	__u64 deadline_ns;       /* CLOCK_MONOTONIC; from here on the range passes, controller or not. */
 	__u16 generation;
 	__u16 prefix;            /* That of its range, which the trie does not tell. */
-	__u32 zero;
+	__u32 ring;              /* Which ring its records go to. */
 };
 
 struct counters {
@@ -72,6 +72,7 @@ static __always_inline bool match_range(struct packet *p)
 			p->record.time_ns = bpf_ktime_get_ns();
 		if (p->record.time_ns < lease->deadline_ns) {
 			p->record.generation = lease->generation;
+			p->ring = lease->ring;
 			return true;
 		}
 		if (!lease->prefix)

@@ -31,6 +31,7 @@ struct packet {
 	__u8 known;                  /* enum known */
 	__u8 protocol;               /* Of the next header. */
 	bool quoted;                 /* The packet is quoted by an ICMP error, which cuts it short. */
+	__u32 ring;                  /* Where its record goes: that of the lease. */
 	__u64 offset;                /* Of the next header in the frame. */
 	__u64 left;                  /* Bytes of the packet from there on, by the frame first, then by the IP header. */
 	struct record record;

@@ -16,6 +16,7 @@ _NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 ATTR_SIZE = 144
 """Zeroed beyond what a command needs; the kernel accepts any size whose unknown rest is zero."""
 
+MAP_CREATE = 0
 MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY = 1, 2, 3, 4
 PROG_LOAD, OBJ_PIN, OBJ_GET = 5, 6, 7
 PROG_TEST_RUN, OBJ_INFO = 10, 15
@@ -26,6 +27,7 @@ LINK_CREATE, LINK_UPDATE, LINK_DETACH = 28, 29, 34
 SCHED_CLS, XDP, RAW_TRACEPOINT = 3, 6, 17
 """Program types."""
 ATTACH_XDP = 37
+_RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF
 HAS_FRAGS = 32
 """BPF_F_XDP_HAS_FRAGS: packets in several buffers, which an MTU above a page needs."""
 
@@ -100,6 +102,11 @@ class VerifierError(OSError):
     def __init__(self, number: int, text: str, log: str) -> None:
         super().__init__(number, text)
         self.log = log
+
+
+def ring_create(size: int, name: str) -> int:
+    """Makes a BPF ring buffer of so many bytes (a power of two, whole pages) and returns its descriptor."""
+    return bpf(MAP_CREATE, struct.pack("=IIIIIII16s", _RINGBUF, 0, 0, size, 0, 0, 0, name.encode()[:15]))[0]
 
 
 def pin(descriptor: int, path: Path) -> None:

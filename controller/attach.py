@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from gryphon.bpf import capabilities, loader
+from gryphon.bpf import capabilities, loader, syscall
+from gryphon.bpf.maps import Map
 from gryphon.controller import egress, interfaces, xdp
 from gryphon.controller.egress import EgressHook
 from gryphon.controller.errors import EnvironmentFault, InputFault
@@ -17,6 +19,8 @@ from gryphon.controller.place import Place
 from gryphon.controller.samples import check_sample
 from gryphon.controller.tables import Ranges, Services
 from gryphon.controller.xdp import XdpHook
+
+_INDEX = struct.Struct("=I")
 
 HookName = Literal["xdp", "tc"]
 SOURCE = Path(loader.__file__).parent / "intercept.bpf.c"
@@ -53,9 +57,12 @@ class Attached:
     ranges: Ranges
     services: Services
     taken_over: bool
+    rings: list[Map]
 
 
-def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int, sample: int) -> Attached:
+def attach(
+    hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int, sample: int, rings: int = 1
+) -> Attached:
     """Compiles the program and puts it in its place; see ``Interception.attach``."""
     capabilities.require()
     _check_ring(ring_bytes)
@@ -68,7 +75,7 @@ def attach(hook: HookName, interface: str, xdp_mode: xdp.Mode, ring_bytes: int, 
         taken_over = chosen.find()
         if not taken_over:
             place.clear()  # Of an interface that had this index before.
-        return _load(place, chosen, taken_over, {"RING_BYTES": ring_bytes, "SAMPLE": sample})
+        return _load(place, chosen, taken_over, {"RING_BYTES": ring_bytes, "SAMPLE": sample, "RINGS": rings})
     except BaseException:
         place.unlock()
         raise
@@ -80,6 +87,7 @@ def _load(place: Place, hook: Hook, taken_over: bool, definitions: Mapping[str, 
     )
     module = loader.compile(SOURCE, definitions)
     try:
+        rings = _rings(module, definitions["RINGS"], definitions["RING_BYTES"])
         program = module.load(kind, function, name)
         ranges = Ranges(module.maps["ranges"])
         services = Services(module.maps["services"], module.maps["addresses"], ranges)
@@ -97,7 +105,17 @@ def _load(place: Place, hook: Hook, taken_over: bool, definitions: Mapping[str, 
         if not taken_over:
             place.clear()
         raise
-    return Attached(place, hook, module, ranges, services, taken_over)
+    return Attached(place, hook, module, ranges, services, taken_over, rings)
+
+
+def _rings(module: loader.Module, count: int, size: int) -> list[Map]:
+    """The rings, the first of which the program's text brings; with several, the program finds them by their number."""
+    rings = [module.maps["ring"]]
+    if count > 1:
+        rings += [Map(syscall.ring_create(size, f"ring{number}")) for number in range(1, count)]
+        for number, ring in enumerate(rings):
+            module.maps["rings"].set(_INDEX.pack(number), _INDEX.pack(ring.descriptor))
+    return rings
 
 
 def _take_over(place: Place, ranges: Ranges, services: Services) -> None:

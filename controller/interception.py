@@ -30,7 +30,8 @@ class Interception:
         mode: "native", "generic" or "tc egress".
         taken_over: it found, and took over, what an earlier intercept left.
         sample: bytes of payload behind each record.
-        ring: the records.
+        rings: the records, one ring for each reader that it was attached for.
+        ring: the first of them.
     """
 
     def __init__(self, attached: attaching.Attached, sample: int = 0) -> None:
@@ -40,7 +41,9 @@ class Interception:
         self.mode = attached.hook.mode
         self.taken_over = attached.taken_over
         self.sample = sample
-        self.ring = Ring(attached.module.maps["ring"], attached.module.maps["sleeping"], sample)
+        sleeping = attached.module.maps["sleeping"]
+        self.rings = [Ring(ring, sleeping, sample, number) for number, ring in enumerate(attached.rings)]
+        self.ring = self.rings[0]
         self._counters = attached.module.maps["counters"]
 
     @classmethod
@@ -52,20 +55,22 @@ class Interception:
         xdp_mode: Mode = "auto",
         ring_bytes: int = 16 << 20,
         sample: int = 0,
+        rings: int = 1,
     ) -> Self:
         """Compiles the program and attaches it; from an earlier intercept it takes over what that one left.
 
         Args:
             xdp_mode: "auto" is native where the driver can, else generic.
-            ring_bytes: of the ring; a power of two.
+            ring_bytes: of each ring; a power of two.
             sample: bytes of each answer's payload to take along; a multiple of 8, at most 1024.
+            rings: how many readers there will be; a range's records go to the ring that it was added with.
 
         Raises:
             EnvironmentFault: interface, capability, compiler or header missing; another's XDP program or another
                 running intercept there; the kernel refuses.
             InputFault: a wrong size.
         """
-        return cls(attaching.attach(hook, interface, xdp_mode, ring_bytes, sample), sample)
+        return cls(attaching.attach(hook, interface, xdp_mode, ring_bytes, sample, rings), sample)
 
     def add_service(self, address: IPAddress, port: int) -> int:
         """Registers a service whose answers are intercepted, once more when it is there; gives its index."""
@@ -75,14 +80,15 @@ class Interception:
         """Takes one registration back; the answers to ranges that live now are dropped until they run out."""
         self._attached.services.remove(index)
 
-    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int) -> None:
+    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int, ring: int = 0) -> None:
         """Registers a forged range.
 
         Args:
             generation: what its records carry; ranges inside it take it on.
             deadline_ns: CLOCK_MONOTONIC time from which the program lets it pass.
+            ring: number of the ring for its records.
         """
-        self._attached.ranges.add(network, generation, deadline_ns)
+        self._attached.ranges.add(network, generation, deadline_ns, ring)
 
     def renew(self, network: IPNetwork, deadline_ns: int) -> None:
         """Moves the deadline of a registered range."""
@@ -106,5 +112,7 @@ class Interception:
     def close(self) -> None:
         """Lets go of all descriptors; the interception stays."""
         self._attached.hook.close()
+        for ring in self._attached.rings[1:]:
+            ring.close()
         self._attached.module.close()
         self._attached.place.unlock()

@@ -38,7 +38,7 @@ class Registry(Protocol):
 
     def add_service(self, address: IPAddress, port: int) -> int: ...
     def remove_service(self, index: int) -> None: ...
-    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int) -> None: ...
+    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int, ring: int = 0) -> None: ...
     def renew(self, network: IPNetwork, deadline_ns: int) -> None: ...
     def ranges(self) -> Sequence[HeldRange]: ...
 
@@ -74,9 +74,14 @@ class Leases:
         self._last = max((held.generation for held in registry.ranges()), default=0)
 
     def grant(
-        self, services: Sequence[Service], ranges: Sequence[IPNetwork], name: str, peer: IPAddress | None = None
+        self,
+        services: Sequence[Service],
+        ranges: Sequence[IPNetwork],
+        name: str,
+        peer: IPAddress | None = None,
+        ring: int = 0,
     ) -> Lease:
-        """Give a sender what it asks for; from here on the answers are dropped.
+        """Give a sender what it asks for; from here on the answers are dropped, and their records go to a ring.
 
         Raises:
             GrantRefused: something of it is not allowed, not possible, or held by another sender.
@@ -87,7 +92,7 @@ class Leases:
         self._check_free(networks)
         lease = Lease(self._next_generation(), [], [], name)
         try:
-            self._register(lease, services, networks)
+            self._register(lease, services, networks, ring)
         except Fault as fault:
             self._release(lease, time.monotonic_ns())
             raise GrantRefused(str(fault)) from fault
@@ -137,12 +142,13 @@ class Leases:
                 return generation
         raise GrantRefused("all 65,535 grants are alive or linger here: try again later")
 
-    def _register(self, lease: Lease, services: Sequence[Service], networks: Sequence[IPNetwork]) -> None:
+    def _register(self, lease: Lease, services: Sequence[Service], networks: Sequence[IPNetwork], ring: int) -> None:
         for address, port in services:
             lease.services.append(self._registry.add_service(address, port))
         lease.renewed_ns = time.monotonic_ns()
         for network in networks:
-            self._registry.add_range(network, lease.generation, lease.renewed_ns + self.lease_ns + self.linger_ns)
+            deadline = lease.renewed_ns + self.lease_ns + self.linger_ns
+            self._registry.add_range(network, lease.generation, deadline, ring)
             lease.networks.append(network)
 
     def _release(self, lease: Lease, deadline: int) -> None:

@@ -39,9 +39,10 @@ class Ring:
 
     Args:
         sample: bytes of payload behind each record, as the program was loaded.
+        number: of the ring among those of its program.
     """
 
-    def __init__(self, ring: Map, sleeping: Map, sample: int = 0) -> None:
+    def __init__(self, ring: Map, sleeping: Map, sample: int = 0, number: int = 0) -> None:
         page = mmap.PAGESIZE
         size = ring.max_entries
         self._map = ring
@@ -49,7 +50,7 @@ class Ring:
         producer = mmap.mmap(ring.descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         flag = mmap.mmap(sleeping.descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._reader = Reader(consumer, producer, size, page, sample)
-        self._sleeping: npt.NDArray[np.uint32] = np.frombuffer(flag, np.uint32, 1)
+        self._sleeping: npt.NDArray[np.uint64] = np.frombuffer(flag, np.uint64, 1, 8 * number)
 
     def read(self) -> Records:
         """Takes everything that is there, up to ``BATCH_BYTES``, in order of capture.

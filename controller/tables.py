@@ -16,7 +16,7 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 _SERVICE = struct.Struct("!16sHxx")  # struct service
 _INDEX = struct.Struct("=I")
 _RANGE = struct.Struct("=I16s")  # struct range
-_LEASE = struct.Struct("=QHHxxxx")  # struct lease
+_LEASE = struct.Struct("=QHHI")  # struct lease
 
 
 class Range(NamedTuple):
@@ -25,6 +25,8 @@ class Range(NamedTuple):
     network: IPNetwork
     generation: int
     deadline_ns: int
+    ring: int = 0
+    """Which of the interception's rings its records go to."""
 
 
 def mapped(address: IPAddress) -> bytes:
@@ -46,10 +48,10 @@ class Ranges:
         self._held: dict[IPNetwork, Range] = {}
 
     def copy(self, old: Map) -> None:
-        """Takes over what still lives in another interception's trie."""
+        """Takes over what still lives in another interception's trie; records of it, nobody's now, go to ring 0."""
         for key, value in old.items():
             prefix, packed = _RANGE.unpack(key)
-            deadline_ns, generation, _ = _LEASE.unpack(value)
+            deadline_ns, generation, _, _ = _LEASE.unpack(value)
             address = unmapped(packed)
             network: IPNetwork
             if address.version == 4:
@@ -59,12 +61,12 @@ class Ranges:
             if deadline_ns > time.monotonic_ns():
                 self._write(Range(network, generation, deadline_ns))
 
-    def add(self, network: IPNetwork, generation: int, deadline_ns: int) -> None:
+    def add(self, network: IPNetwork, generation: int, deadline_ns: int, ring: int = 0) -> None:
         """Adds a range; those inside it answer to its generation from now on, since the longest match wins."""
         for held in self.all():
             if held.network != network and _contains(network, held.network):
-                self._write(held._replace(generation=generation))
-        self._write(Range(network, generation, deadline_ns))
+                self._write(held._replace(generation=generation, ring=ring))
+        self._write(Range(network, generation, deadline_ns, ring))
 
     def renew(self, network: IPNetwork, deadline_ns: int) -> None:
         """Moves a deadline; without effect on a range that has run out and was forgotten."""
@@ -83,7 +85,9 @@ class Ranges:
     def _write(self, held: Range) -> None:
         prefix, packed = _prefix(held.network)
         try:
-            self._trie.set(_RANGE.pack(prefix, packed), _LEASE.pack(held.deadline_ns, held.generation, prefix))
+            self._trie.set(
+                _RANGE.pack(prefix, packed), _LEASE.pack(held.deadline_ns, held.generation, prefix, held.ring)
+            )
         except OSError as error:
             raise EnvironmentFault(
                 f"The forged range {held.network} does not fit into the kernel's map ({error.strerror})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -117,6 +118,41 @@ def test_answers_are_dropped_and_recorded_and_others_get_through(pair: Pair, hoo
         assert (heard.count(ANSWER), heard.count(real)) == (0, 2)
         assert interception.ring.read()["length"].tolist() == [3, 3, 3]
         assert (interception.counters().matched, interception.counters().recorded) == (3, 3)
+
+
+def test_with_several_rings_each_ranges_records_go_to_its_own(pair: Pair, hook: HookName) -> None:
+    first, second = answer(ipv4(dst="10.17.15.9"), b"abc"), answer(ipv4(dst="10.17.16.9"), b"abcde")
+    forever = time.monotonic_ns() + 3600 * 10**9
+    with attached(pair, hook, rings=3) as interception, pair.tap("helper") as tap:
+        interception.add_service(ip_address(SERVER), PORT)
+        interception.add_range(ip_network("10.17.15.0/24"), 1, forever, ring=0)
+        interception.add_range(ip_network("10.17.16.0/24"), 2, forever, ring=2)
+        pair.send("server", first, 3)
+        pair.send("server", second, 2)
+        pair.send("server", MARKER)
+        assert frames(tap, MARKER) == []
+        lengths = [ring.read()["length"].tolist() for ring in interception.rings]
+    assert lengths == [[3, 3, 3], [], [5, 5]]
+
+
+def test_with_several_rings_each_reader_is_woken_for_its_own_records(pair: Pair, hook: HookName) -> None:
+    with attached(pair, hook, rings=2) as interception, pair.tap("helper") as tap:
+        interception.add_service(ip_address(SERVER), PORT)
+        interception.add_range(FORGED_RANGE, GENERATION, time.monotonic_ns() + 3600 * 10**9, ring=1)
+        armed = [ring.arm() for ring in interception.rings]
+        pair.send("server", ANSWER)
+        pair.send("server", MARKER)
+        frames(tap, MARKER)
+        woken = select.select([ring.fileno() for ring in interception.rings], [], [], 5)[0]
+        assert (armed, woken) == ([True, True], [interception.rings[1].fileno()])
+
+
+def test_a_range_whose_ring_does_not_exist_is_dropped_all_the_same(pair: Pair, hook: HookName) -> None:
+    with attached(pair, hook, rings=2) as interception, pair.tap("helper") as tap:
+        interception.add_service(ip_address(SERVER), PORT)
+        interception.add_range(FORGED_RANGE, GENERATION, time.monotonic_ns() + 3600 * 10**9, ring=7)
+        assert leaked(pair, tap) == 0
+        assert interception.counters().ring_full == 5
 
 
 def test_a_clean_end_leaves_nothing_behind(pair: Pair, hook: HookName) -> None:

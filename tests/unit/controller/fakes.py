@@ -122,7 +122,7 @@ class FakeInterception:
     def remove_service(self, index: int) -> None:
         self.references[index] -= 1
 
-    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int) -> None:
+    def add_range(self, network: IPNetwork, generation: int, deadline_ns: int, ring: int = 0) -> None:
         if len(self.held) >= self.capacity:
             raise EnvironmentFault("the map of forged ranges is full")
         for held in self.ranges():
