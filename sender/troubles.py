@@ -22,8 +22,9 @@ def troubles(engine: Engine, recording: Recording) -> list[dict[str, Any]]:
 
 def _row(kind: str, example: Any, engine: Engine, recording: Recording) -> dict[str, Any]:
     """One example; the session is the number that ``gryphon inspect --session`` takes."""
-    user, loop = int(example["row"]), int(example["loop"])
-    address, port = engine.place(user, loop)
+    place, loop = int(example["row"]), int(example["loop"])
+    address, port = engine.place(place, loop)
+    user = engine.number(place)
     row = {
         "kind": kind,
         "address": str(address),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.compiled import inner, int64
-from gryphon.sender.replay.core import STRETCH, Core, number_at, stretch_at
+from gryphon.sender.replay.core import STRETCH, Core, number_at, stretch_at, user_number
 from gryphon.sender.replay.sequence import scramble
 
 NEVER = 1 << 62
@@ -114,8 +114,8 @@ def _gap(core: Core, number: int) -> float:
 @inner
 def schedule_start(core: Core) -> None:
     """Set ``next_start``, the time of the run's clock at which the next user starts; NEVER when none will."""
-    number = int64(core.started)
-    if number >= core.user_count:
+    number = int64(user_number(core, core.started))
+    if core.started >= core.user_count:
         core.next_start = NEVER
     elif core.spacing == Spacing.RECORDED:
         turn = number // core.recorded_count
@@ -123,7 +123,9 @@ def schedule_start(core: Core) -> None:
         core.next_start = int64(core.start + turn * core.period + recorded)
     else:
         if core.spacing == Spacing.POISSON:
-            core.due += _gap(core, number)
+            while core.drawn <= number:
+                core.due += _gap(core, core.drawn)
+                core.drawn += 1
         else:
             core.due = float(number)
         when = _when(core, core.due)

@@ -72,7 +72,10 @@ CORE = np.dtype(
         ("slots", "i8"),  # fields.SLOT
         ("values", "i8"),  # u1: what answers gave, value_stride bytes for each user
         # how many there are
-        ("user_count", "i8"),
+        ("user_count", "i8"),  # here; with several engines each has a share of the run's users (user_number)
+        ("share", "i8"),  # which share, from 0,
+        ("shares", "i8"),  # of how many,
+        ("everybody", "i8"),  # and how many users they have together
         ("session_count", "i8"),
         ("block_count", "i8"),
         ("packet_room", "i8"),
@@ -109,6 +112,7 @@ CORE = np.dtype(
         ("started", "i8"),  # users whose start has been sent
         ("next_start", "i8"),  # us of the run's clock at which the next user starts; arrivals.NEVER
         ("due", "f8"),  # sessions due by then
+        ("drawn", "i8"),  # Poisson gaps that these come from
         ("stretch", "i8"),  # the stretch of the schedule that this lies in
         ("away", "i8"),  # users that have failed and will come back
         ("draining", "i8"),  # the run's time is over: 1
@@ -213,9 +217,15 @@ _service_at = _element(_values("u2"))
 
 
 @inner
+def user_number(core: Core, row: int) -> int:
+    """The number in the whole run of a user here: of n engines the k-th plays every n-th user, from k on."""
+    return int(row * core.shares + core.share)
+
+
+@inner
 def turn_to(core: Core, row: int) -> None:
     """From here on ``session_of`` is that of this user: user i replays session i mod n."""
-    core.session = 0 if core.session_count == 1 else row % core.session_count
+    core.session = 0 if core.session_count == 1 else user_number(core, row) % core.session_count
 
 
 @inner

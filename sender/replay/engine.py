@@ -19,8 +19,7 @@ from gryphon.sender.replay.arrivals import NEVER, Arrivals
 from gryphon.sender.replay.core import CORE, PLAIN_PYTHON, bind
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
-from gryphon.sender.replay.look import new_statuses
-from gryphon.sender.replay.measures import Counter, Counters, Histograms, new_counters, new_histograms
+from gryphon.sender.replay.measures import Counter, Measures
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import Mark, new_users
 from gryphon.sender.replay.script import Script
@@ -42,7 +41,7 @@ _NO_SAMPLES = np.zeros((0, 0), np.uint8)
 class Plan:
     """What the users of a run are: how many, how fast, from where, and how they speak TCP."""
 
-    users: int
+    users: int  # of the whole run
     arrivals: Arrivals
     blocks: npt.NDArray[Any]  # addresses.BLOCK
     services: list[int]  # per target, the intercept's service index
@@ -55,7 +54,14 @@ class Plan:
     loops: int = 1  # sessions of each user; 0: without end
     wanted: Wanted = field(default_factory=Wanted)  # what is looked for in the samples
     wall_ns: int = 0  # CLOCK_REALTIME at the run's time 0, for the ages of messages
+    share: int = 0  # which share of the users this engine plays,
+    shares: int = 1  # of how many: every shares-th user, from share on
     duration_s: float | None = None  # afterwards no session starts, and users close as soon as they await nothing
+
+    @property
+    def rows(self) -> int:
+        """Users of this engine."""
+        return len(range(self.share, self.users, self.shares))
 
 
 class Engine:
@@ -66,20 +72,20 @@ class Engine:
         plan: the users.
         epoch_ns: CLOCK_MONOTONIC of the run's time 0; records and ``now`` are nanoseconds of that clock.
         batch: packet descriptors a step may fill.
+        measures: where it counts; its own by default.
     """
 
-    def __init__(self, script: Script, plan: Plan, epoch_ns: int, batch: int = BATCH) -> None:
+    def __init__(
+        self, script: Script, plan: Plan, epoch_ns: int, batch: int = BATCH, measures: Measures | None = None
+    ) -> None:
         self._epoch_ns = epoch_ns
+        self._plan = plan
         self.consumed = 0
-        self.counters: Counters = new_counters()
-        """One number per ``measures.Counter``, live."""
-        self.histograms: Histograms = new_histograms()
-        """One row per ``measures.Histogram``, live."""
+        self.measures = measures or Measures.new()
+        self.counters, self.histograms, self.statuses = self.measures
         self.examples = new_examples()
         """EXAMPLE rows: the first users of each kind of trouble."""
-        self.statuses = new_statuses()
-        """Answers by HTTP status code, live."""
-        self._users = new_users(plan.users)
+        self._users = new_users(plan.rows)
         self._packets = np.zeros(batch, PACKET)
         # columns that only kernels touch: kept alive, since the kernels know them by address
         self._columns = {
@@ -105,7 +111,7 @@ class Engine:
         cores = np.zeros(1, CORE)
         self._core = cores[0]
         self._cores = cores.view(np.recarray) if PLAIN_PYTHON else cores
-        addresses.plan(self._core, plan.blocks, plan.users, plan.mode, plan.seed)
+        addresses.plan(self._core, plan.blocks, plan.rows, plan.mode, plan.seed)
         for name, column in self._columns.items():
             bind(self._core, name, column)
         self._core["session_count"], self._core["packet_room"] = len(script.sessions), batch
@@ -159,6 +165,10 @@ class Engine:
         value = int(hi) << 64 | int(lo)
         return (IPv4Address(value & MASK) if value >> 32 == 0xFFFF else IPv6Address(value)), int(port)
 
+    def number(self, row: int) -> int:
+        """The number in the whole run of a user of this engine, as ``core.user_number``."""
+        return row * self._plan.shares + self._plan.share
+
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""
         core = self._core
@@ -182,12 +192,13 @@ def _field_columns(script: Script, plan: Plan, batch: int) -> dict[str, npt.NDAr
         "fields": fields.rows,
         "texts": fields.texts,
         "slots": fields.slots,
-        "values": np.zeros(plan.users * fields.stride, np.uint8),
+        "values": np.zeros(plan.rows * fields.stride, np.uint8),
     }
 
 
 def _set_up(core: Any, plan: Plan, epoch_ns: int) -> None:
     """The run's settings as the kernels read them."""
+    core["share"], core["shares"], core["everybody"] = plan.share, plan.shares, plan.users
     core["spacing"], core["stretch_count"] = plan.arrivals.spacing, len(plan.arrivals.ramp)
     core["recorded_count"], core["period"] = len(plan.arrivals.starts_us), plan.arrivals.period_us
     core["arrival_seed"] = plan.seed & 0x7FFFFFFF

@@ -2,7 +2,7 @@
 
 The script's arena holds the recorded bytes, padded or cut to the field's width; ``personalise`` writes the user's own
 into a copy of each segment that carries some. A value depends on rule, row and loop alone, so that a retransmission
-says what the segment said.
+says what the segment said. With several engines the row is the number of the user in the whole run.
 """
 
 from __future__ import annotations

@@ -9,28 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from gryphon.sender.compiled import inner, int64
 from gryphon.sender.replay.core import Core, byte_at, count, note, number_at, session_of, wanted_at
-from gryphon.sender.replay.measures import Counter, Histogram
+from gryphon.sender.replay.measures import STATUSES, Counter, Histogram
 from gryphon.sender.replay.values import store_value
 from gryphon.sender.replay.verify import HTTP_HEAD
 from gryphon.sender.replay.wanted import ANY, Purpose
-
-STATUSES = 600
-"""HTTP status codes are below."""
 
 _HTTP = (0x48, 0x54, 0x54, 0x50, 0x2F, 0x31, 0x2E)  # HTTP/1.
 _ZERO, _NINE, _SPACE = 0x30, 0x39, 0x20
 _DIGITS = 19
 """More decimal digits are no time: this century's nanoseconds since the epoch have so many."""
-
-
-def new_statuses() -> npt.NDArray[np.int64]:
-    """One number per HTTP status code, all 0."""
-    return np.zeros(STATUSES, np.int64)
 
 
 @inner

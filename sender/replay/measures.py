@@ -7,11 +7,15 @@ merges, encodes and reports what a compiled loop has recorded.
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.compiled import kernel
+
+STATUSES = 600
+"""HTTP status codes are below."""
 
 Counters = npt.NDArray[np.int64]
 """One number per ``Counter``."""
@@ -119,3 +123,27 @@ def new_counters() -> Counters:
 def new_histograms() -> Histograms:
     """All histograms empty."""
     return np.zeros((len(Histogram), HISTOGRAM_BUCKETS), np.int64)
+
+
+class Measures(NamedTuple):
+    """What an engine counts, live: it writes, and others look. Those of several engines add up."""
+
+    counters: Counters  # one number per Counter
+    histograms: Histograms  # one row per Histogram
+    statuses: npt.NDArray[np.int64]  # answers by HTTP status code
+
+    @classmethod
+    def new(cls) -> Measures:
+        """All at zero."""
+        return cls.over(np.zeros(cls.size(), np.int64))
+
+    @classmethod
+    def size(cls) -> int:
+        """Numbers in all of it."""
+        return len(Counter) + len(Histogram) * HISTOGRAM_BUCKETS + STATUSES
+
+    @classmethod
+    def over(cls, memory: npt.NDArray[np.int64]) -> Measures:
+        """In memory of ``size()`` numbers that may be shared with another process."""
+        counters, histograms, statuses = np.split(memory, [len(Counter), len(memory) - STATUSES])
+        return cls(counters, histograms.reshape(len(Histogram), HISTOGRAM_BUCKETS), statuses)

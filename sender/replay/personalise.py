@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gryphon.sender.compiled import inner, int64
-from gryphon.sender.replay.core import Core, byte_at, count, field_at, slot_at
+from gryphon.sender.replay.core import Core, byte_at, count, field_at, slot_at, user_number
 from gryphon.sender.replay.fields import Kind
 from gryphon.sender.replay.measures import Counter
 from gryphon.sender.replay.sequence import MASK, after, plus, scramble
@@ -69,13 +69,14 @@ def _difference(core: Core, source: int, copy: int, begin: int, end: int) -> int
 @inner
 def _write(core: Core, row: int, user: Any, field: Any, to: int, low: int, high: int, fresh: bool) -> None:
     """Write bytes ``low`` to ``high`` of a field's value; its byte 0 belongs at ``to`` in the arena."""
-    serial = int64(user.loop) * core.user_count + row
+    number = user_number(core, row)
+    serial = int64(user.loop) * core.everybody + number
     if field.kind == Kind.USER:
-        _write_number(core, field, int64(field.first) + row, to, low, high)
+        _write_number(core, field, int64(field.first) + number, to, low, high)
     elif field.kind == Kind.COUNTER:
         _write_number(core, field, int64(field.first) + serial, to, low, high)
     elif field.kind == Kind.RANDOM:
-        _write_random(core, field, row, int64(user.loop), to, low, high)
+        _write_random(core, field, number, int64(user.loop), to, low, high)
     elif field.kind == Kind.CSV:
         text = int64(field.texts) + serial % int64(field.text_count) * int64(field.width)
         for i in range(low, high):
@@ -104,11 +105,11 @@ def _write_number(core: Core, field: Any, number: int, to: int, low: int, high: 
 
 
 @inner
-def _write_random(core: Core, field: Any, row: int, loop: int, to: int, low: int, high: int) -> None:
+def _write_random(core: Core, field: Any, number: int, loop: int, to: int, low: int, high: int) -> None:
     """Letters by a hash with 64 bits of state, so that no two users' texts are the same by chance."""
     rule = scramble(int64(field.rule) ^ scramble(core.seed))
-    one = scramble(row ^ scramble(loop ^ rule))
-    other = scramble((row + 0x9E3779B9) & MASK ^ scramble((loop + rule + 0x85EBCA6B) & MASK))
+    one = scramble(number ^ scramble(loop ^ rule))
+    other = scramble((number + 0x9E3779B9) & MASK ^ scramble((loop + rule + 0x85EBCA6B) & MASK))
     for i in range(low, high):
         letter = scramble(one ^ scramble((other + i) & MASK)) % int64(field.text_count)
         byte_at(core.payload, to + i).value = byte_at(core.texts, int64(field.texts) + letter).value

@@ -14,6 +14,7 @@ from gryphon.controller.record import RECORD, Option
 from gryphon.sender.replay.addresses import BLOCK
 from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import Engine, Plan
+from gryphon.sender.replay.measures import Measures
 from gryphon.sender.replay.script import Script, compile_script
 from gryphon.sender.replay.verify import Verify
 
@@ -114,13 +115,20 @@ def make_script(
 
 
 def make_engine(
-    script: Script, *, users: int = 1, rate: float = 1000.0, epoch_ns: int = 0, batch: int = 8192, **plan: Any
+    script: Script,
+    *,
+    users: int = 1,
+    rate: float = 1000.0,
+    epoch_ns: int = 0,
+    batch: int = 8192,
+    measures: Measures | None = None,
+    **plan: Any,
 ) -> Engine:
     """An engine whose users come from 10.17.15.1 to .254."""
     blocks = np.zeros(1, BLOCK)
     blocks[0] = (0, 0xFFFF_0A11_0F01, 254, 0)
     plan = {"blocks": blocks, "services": [0], "generation": GENERATION, "arrivals": Arrivals(((0.0, rate),)), **plan}
-    return Engine(script, Plan(users=users, **plan), epoch_ns, batch)
+    return Engine(script, Plan(users=users, **plan), epoch_ns, batch, measures)
 
 
 @dataclass

@@ -51,17 +51,25 @@ def applied(source: Columns, wanted: UserRules, users: int, loops: int = 1) -> t
 
 
 def heard(
-    source: Columns, wanted: UserRules, users: int, *, mss: int = 1460, lose: Sequence[int] = (), seed: int = 0
+    source: Columns,
+    wanted: UserRules,
+    users: int,
+    *,
+    mss: int = 1460,
+    lose: Sequence[int] = (),
+    seed: int = 0,
+    share: int = 0,
+    shares: int = 1,
 ) -> list[bytes]:
     """What the server hears from each user, in order; packets with these numbers are lost on their way."""
     recut, fields = applied(source, wanted, users)
     script = compile_script(recut, {80: 0}, 1.0, fields=fields)
-    engine = make_engine(script, users=users, batch=BATCH, seed=seed)
+    engine = make_engine(script, users=users, batch=BATCH, seed=seed, share=share, shares=shares)
     lost, number = set(lose), iter(range(1 << 30))
     peer = Peer(lambda *_: 0, mss=mss)
     peer.lose = lambda packet: next(number) in lost
     log = run(engine, peer, script, until_ns=60_000 * 1_000_000)
     assert engine.finished
-    assert len(peer.streams) == users
+    assert len(peer.streams) == len(range(share, users, shares))
     rows = {(int(packet["source_lo"]), int(packet["port"])): int(packet["row"]) for _, packet in log}
     return [bytes(peer.streams[ends]) for ends in sorted(rows, key=lambda ends: rows[ends])]

@@ -80,6 +80,21 @@ def test_http_users_have_their_own_path_cookie_and_body(tmp_path: Path) -> None:
     assert len(cookies) == 6
 
 
+def test_users_shared_by_several_engines_say_what_they_would_say_to_one(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("v\nred\ngreen\nblue\nyellow\nwhite\n")
+    wanted = rules(
+        "".join(
+            f"[[field]]\nmessage = {number}\noffset = 0\nlength = 1\nvalue = '{value}'\nwidth = 8\n"
+            for number, value in enumerate(("user", "counter", "random", "csv:c.csv:v"), 1)
+        ),
+        tmp_path,
+    )
+    source = recording([b"a"] * 4, [b"b"] * 4)
+    alone = heard(source, wanted, 11, seed=3)
+    for share in range(3):
+        assert heard(source, wanted, 11, seed=3, share=share, shares=3) == alone[share::3]
+
+
 KINDS = st.sampled_from(["user", "counter", "csv", "random"])
 FIELD = st.tuples(st.binary(max_size=40), st.integers(0, 6), KINDS, st.integers(1, 60), st.booleans())
 

@@ -40,10 +40,10 @@ def recording(capture: str) -> Recording:
     return load([capture], [80], Rules(), None)
 
 
-def _engine(recording: Recording, users: int = 7) -> Engine:
+def _engine(recording: Recording, users: int = 7, **share: int) -> Engine:
     blocks = np.zeros(1, BLOCK)
     blocks[0] = (0, 0xFFFF_0A11_0F01, 254, 0)
-    plan = Plan(users=users, arrivals=Arrivals(((0.0, 1000.0),)), blocks=blocks, services=[0], generation=1)
+    plan = Plan(users, Arrivals(((0.0, 1000.0),)), blocks, [0], 1, **share)  # type: ignore[arg-type]
     return Engine(compile_script(recording, {80: 0}, 1.0), plan, 0)
 
 
@@ -60,6 +60,14 @@ def test_the_session_is_the_number_that_inspect_takes(capture: str, recording: R
         line = [Path(sys.executable).with_name("gryphon"), "inspect", capture, "--session", str(number)]
         said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
         assert f"session     {number} of 5, 10.0.0.{11 + number}:40000 -> 10.0.0.2:80" in said
+
+
+def test_an_example_has_the_users_number_in_the_whole_run(recording: Recording) -> None:
+    engine = _engine(recording, share=2, shares=3)
+    _met(engine, 0, 0, row=1, loop=0)
+    (row,) = troubles(engine, recording)
+    assert (row["user"], row["session"]) == (5, session_number(recording, 5))
+    assert row["address"] == str(engine.place(1, 0)[0])
 
 
 def test_an_example_has_the_users_address_and_port_in_that_loop(recording: Recording) -> None:
