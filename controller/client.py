@@ -138,6 +138,10 @@ class Channel:
                     pass
         return f"{self._name} goes on dropping answers to the forged addresses for {self.grant.linger_s:g} s"
 
+    def forget(self) -> None:
+        """Let go of the connection without a word: a process that was forked has it."""
+        self._sock.close()
+
     def _beat(self, now: int) -> None:
         if now - self._pinged >= HEARTBEAT_NS and not self._unsent:
             self._ping(now)

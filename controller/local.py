@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.desk import Intercepting
 from gryphon.controller.errors import GrantLost
-from gryphon.controller.leases import Leases
+from gryphon.controller.leases import Lease, Leases
 from gryphon.controller.leave import Leavable, leave
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.record import Records
 from gryphon.controller.samples import rounded
-from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Service, Status
+from gryphon.controller.source import (
+    Clock,
+    Counts,
+    Grant,
+    IPAddress,
+    IPNetwork,
+    RecordSource,
+    Service,
+    Status,
+)
 from gryphon.controller.split import Share
 
 _RENEWAL_NS = 1_000_000_000
@@ -25,8 +34,63 @@ _LOOK_NS = 1_000_000
 class Owned(Intercepting, Leavable, Protocol):
     """An ``Interception`` as its owner uses it."""
 
+    @property
+    def rings(self) -> Sequence[RecordSource]: ...
+    def counters(self) -> Counts: ...
 
-class LocalIntercept:
+
+class LocalReader:
+    """The records of one lease, out of its ring of an interception on this host; somebody else renews the lease."""
+
+    def __init__(self, interception: Owned, lease: Lease, leases: Leases, ring: int = 0) -> None:
+        self._ring = interception.rings[ring]
+        self._share = Share(lease.generation, lease.services, interception.sample)
+        self._delay = DelayHistogram()
+        self._looked_ns = 0
+        self.grant = Grant(
+            generation=lease.generation,
+            services=list(lease.services),
+            lease_s=leases.lease_ns / 1e9,
+            linger_s=leases.linger_ns / 1e9,
+            intercept=f"{interception.hook} on {interception.interface} ({interception.mode})",
+            sample=interception.sample,
+        )
+
+    def read(self) -> Records:
+        """Records since the last call."""
+        records = self._share.of(self._ring.read())
+        now = time.monotonic_ns()
+        if len(records) and now - self._looked_ns >= _LOOK_NS:
+            self._looked_ns = now
+            self._delay.add(records, now)
+        return records
+
+    def fileno(self) -> int:
+        """The ring's descriptor."""
+        return self._ring.fileno()
+
+    def arm(self) -> bool:
+        """Ask the kernel for a wake-up at the next record; False: records are there already."""
+        return self._ring.arm()
+
+    def disarm(self) -> None:
+        """No wake-ups wanted any more."""
+        self._ring.disarm()
+
+    def clock(self) -> Clock:
+        """Captured on this host's clock: nothing to convert."""
+        return Clock(0, 0)
+
+    def status(self) -> Status:
+        """The delay only; the interception's counters are those of all its readers."""
+        return Status(delay_p99_us=self._delay.percentile(99))
+
+    def close(self, clean: bool = True) -> str | None:
+        """Nothing to end: the lease is somebody else's."""
+        return None
+
+
+class LocalIntercept(LocalReader):
     """An interception, its lease and its records in this process. Call ``read()`` at least every 50 ms."""
 
     def __init__(
@@ -42,18 +106,8 @@ class LocalIntercept:
         self._interception = interception
         self._leases = Leases(interception, policy or Policy(), linger, addresses)
         self._lease = self._leases.grant(services, ranges, "of this process")
-        self._share = Share(self._lease.generation, self._lease.services, interception.sample)
-        self._delay = DelayHistogram()
-        self._looked_ns = 0
         self._open = True
-        self.grant = Grant(
-            generation=self._lease.generation,
-            services=list(self._lease.services),
-            lease_s=self._leases.lease_ns / 1e9,
-            linger_s=linger,
-            intercept=f"{interception.hook} on {interception.interface} ({interception.mode})",
-            sample=interception.sample,
-        )
+        super().__init__(interception, self._lease, self._leases)
 
     @classmethod
     def attach(
@@ -94,33 +148,11 @@ class LocalIntercept:
         now = time.monotonic_ns()
         if now - self._lease.renewed_ns >= _RENEWAL_NS:
             self._leases.renew(self._lease, now)
-        records = self._share.of(self._interception.ring.read())
-        if len(records) and now - self._looked_ns >= _LOOK_NS:
-            self._looked_ns = now
-            self._delay.add(records, time.monotonic_ns())
-        return records
-
-    def fileno(self) -> int:
-        """The ring's descriptor."""
-        return self._interception.ring.fileno()
-
-    def arm(self) -> bool:
-        """Ask the kernel for a wake-up at the next record; False: records are there already."""
-        return self._interception.ring.arm()
-
-    def disarm(self) -> None:
-        """No wake-ups wanted any more."""
-        self._interception.ring.disarm()
-
-    def clock(self) -> Clock:
-        """Captured on this host's clock: nothing to convert."""
-        return Clock(0, 0)
+        return super().read()
 
     def status(self) -> Status:
         """Counters as of now; the CPU time is in that of this process."""
-        counters: dict[str, Any] = self._interception.counters()._asdict()
-        counts = Counts(**{name: int(counters[name]) for name in Counts._fields})
-        return Status(counters=counts, delay_p99_us=self._delay.percentile(99))
+        return Status(counters=self._interception.counters(), delay_p99_us=self._delay.percentile(99))
 
     def close(self, clean: bool = True) -> str | None:
         """End the interception if every connection was closed (``clean``), else leave it for the linger time.

@@ -30,8 +30,10 @@ class Lab:
         directory: for files of all that runs in it; removed with it.
     """
 
-    def __init__(self, *, kept: bool = False) -> None:
+    def __init__(self, *, kept: bool = False, queues: int = 1) -> None:
+        """``queues``: of each interface, as network cards have them for the cores."""
         self.kept = kept
+        self.queues = queues
         self.prefix = leftovers.KEPT if kept else leftovers.owned_prefix(os.getpid(), next(_made))
         self.directory = leftovers.directory(self.prefix)
         self._children: list[subprocess.Popen[bytes]] = []
@@ -149,7 +151,8 @@ class Lab:
         self.run(host, [needs.tool("ip"), "-batch", "-"], text=batch)
 
     def _veth(self, end: wiring.End) -> list[str]:
-        return ["name", end.interface, "address", end.mac, "netns", self.namespace(end.host)]
+        queues = ["numtxqueues", str(self.queues), "numrxqueues", str(self.queues)]
+        return ["name", end.interface, "address", end.mac, *queues, "netns", self.namespace(end.host)]
 
 
 def _run(argv: Sequence[str]) -> None:

@@ -21,8 +21,10 @@ from gryphon.controller.source import Intercept, IPAddress, IPNetwork, Service
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from gryphon.controller.client import Channel
+
 GENERATION = 1
-"""The generation that the engine sees, whatever each intercept calls its grant."""
+"""The generation that the engine sees of several intercepts, whatever each calls its grant."""
 
 _NOBODY = 0xFFFF
 _HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?$")
@@ -70,12 +72,16 @@ class Intercepts:
     Args:
         opened: each with a grant for the same services, ranges and sample.
         services: how many services the run has.
+
+    Attributes:
+        generation: that of every record of this run, as the engine is to know it.
     """
 
     def __init__(self, opened: Sequence[Intercept], services: int) -> None:
         self.opened = list(opened)
         self._nothing = np.empty(0, sampled(max((intercept.grant.sample for intercept in opened), default=0)))
-        self._numbers = [_service_numbers(intercept, services) for intercept in self.opened]
+        self.generation = opened[0].grant.generation if len(self.opened) == 1 else GENERATION
+        self._numbers = [_service_numbers(intercept, services, self.generation) for intercept in self.opened]
 
     def read(self) -> Batch:
         """Records of this run from all intercepts, service and generation as the engine numbers them."""
@@ -86,7 +92,7 @@ class Intercepts:
                 if numbers is not None:
                     ours = records["generation"] == intercept.grant.generation
                     records["service"] = numbers[records["service"]]
-                    records["generation"] = np.where(ours, GENERATION, 0)
+                    records["generation"] = np.where(ours, self.generation, 0)
                 batches.append(records)
         if not batches:
             return Batch(*apart(self._nothing))
@@ -112,13 +118,13 @@ class Intercepts:
         self.close(clean=kind is None)
 
 
-def _service_numbers(intercept: Intercept, services: int) -> npt.NDArray[np.uint16] | None:
+def _service_numbers(intercept: Intercept, services: int, generation: int) -> npt.NDArray[np.uint16] | None:
     """The run's number of each service as this intercept numbers it; None where it numbers everything as the run does.
 
     A first run on an intercept of its own has it so, and every record is spared the rewriting. What is not of the
     grant an intercept gives to nobody.
     """
-    if intercept.grant.generation == GENERATION and list(intercept.grant.services) == list(range(services)):
+    if intercept.grant.generation == generation and list(intercept.grant.services) == list(range(services)):
         return None
     numbers = np.full(1 << 16, _NOBODY, np.uint16)
     numbers[intercept.grant.services] = np.arange(services, dtype=np.uint16)
@@ -167,6 +173,13 @@ def _open(
         return LocalIntercept.attach(
             place.hook, place.interface, services=services, ranges=networks, xdp_mode=xdp_mode, sample=sample
         )
+    return connect(place, token, services, networks, sample)
+
+
+def connect(
+    place: Place, token: str | None, services: Sequence[Service], networks: Sequence[IPNetwork], sample: int
+) -> Channel:
+    """A grant of a remote intercept."""
     from gryphon.controller.client import Channel
 
     if token is None:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gryphon.controller.errors import GrantLost
 from gryphon.sender.results.verdict import Ending
@@ -31,6 +31,14 @@ DENSE_PACKETS = 4
 
 TICK_NS = 1_000_000_000
 """The meter is called once a second."""
+
+
+class Stopping(Protocol):
+    """Whether somebody wants the run to end."""
+
+    @property
+    def signals(self) -> int:
+        """How often they said so; from the second time on nothing is waited for."""
 
 
 class Stop:
@@ -75,7 +83,7 @@ class Loop:
         transmitter: Transmitter,
         intercepts: Intercepts,
         meter: Callable[[int], None],
-        stop: Stop,
+        stop: Stopping,
     ) -> None:
         self._engine = engine
         self._transmitter = transmitter

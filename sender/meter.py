@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Protocol
 
-from gryphon.sender.replay.engine import Engine
-from gryphon.sender.replay.measures import Counter
+from gryphon.sender.replay.measures import Counter, Counters, Histograms
 from gryphon.sender.results.interval import Interval
 from gryphon.sender.results.interval import Meter as Differences
 from gryphon.sender.results.progress import Progress
@@ -21,17 +21,26 @@ _ASKING = [Counter.SESSIONS_STARTED, Counter.BYTES_SENT, Counter.RETRANSMITTED]
 """What counts them; an acknowledgement alone asks for nothing, such as the last one before a long pause or a hold."""
 
 
+class Counting(Protocol):
+    """What an engine counts, or several together."""
+
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def histograms(self) -> Histograms: ...
+
+
 class Meter:
     """Looks at a running engine, and only looks.
 
     Args:
-        engine: the users.
+        counting: what it counts.
         epoch_ns: CLOCK_MONOTONIC of the run's start.
     """
 
-    def __init__(self, engine: Engine, epoch_ns: int) -> None:
+    def __init__(self, counting: Counting, epoch_ns: int) -> None:
         self.series = Series()
-        self._engine = engine
+        self._counting = counting
         self._epoch_ns = epoch_ns
         self._differences = Differences()
         self._progress = Progress(sys.stderr)
@@ -52,7 +61,7 @@ class Meter:
 
     def _interval(self, now_ns: int) -> Interval:
         seconds = (now_ns - self._epoch_ns) / 1e9
-        interval = self._differences.look(seconds, self._engine.counters, self._engine.histograms)
+        interval = self._differences.look(seconds, self._counting.counters, self._counting.histograms)
         self.series.add(interval)
         return interval
 

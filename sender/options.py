@@ -20,6 +20,8 @@ SMALLEST_MTU, LARGEST_MTU = 576, 65535
 
 TRANSMITTERS = ("raw", "link", "xdp", "auto")
 
+MOST_THREADS = 64
+
 LONGEST_HOLD_S = 30 * 86_400.0
 
 REFUSED = {
@@ -61,6 +63,7 @@ class SendOptions:
     mode: int
     seed: int
     mtu: int
+    threads: int  # processes that share the users
     port: int
     transmit: Literal["raw", "link", "xdp", "auto"]
     device: str | None
@@ -137,6 +140,8 @@ def check(options: SendOptions) -> None:
         raise InputFault(f"-e {options.seed}: give a whole number from 0 (0: addresses in order)")
     if not SMALLEST_MTU <= options.mtu <= LARGEST_MTU:
         raise InputFault(f"-M {options.mtu}: give an MTU from {SMALLEST_MTU} to {LARGEST_MTU}")
+    if not 1 <= options.threads <= MOST_THREADS:
+        raise InputFault(f"--threads {options.threads}: give a number from 1 to {MOST_THREADS}")
     if not 0 < options.port < 65536:
         raise InputFault(f"-p {options.port}: give a TCP port, 1 to 65535")
     if options.transmit not in TRANSMITTERS:

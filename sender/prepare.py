@@ -11,9 +11,10 @@ from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.capture.unpack import check_readable
+from gryphon.sender.divide import Share, share_out
 from gryphon.sender.intercepts import taken_addresses
 from gryphon.sender.options import SMALLEST_MTU, SendOptions
-from gryphon.sender.ranges import Pool, check_pool, parse_pool
+from gryphon.sender.ranges import check_pool, parse_pool
 from gryphon.sender.replay.arrivals import Arrivals
 from gryphon.sender.replay.engine import BATCH
 from gryphon.sender.replay.fields import scratch_bytes
@@ -40,7 +41,7 @@ class Prepared:
     options: SendOptions
     transfers: Transfers
     choice: Choice
-    pool: Pool
+    shares: list[Share]  # of the users, one for each engine
     recording: Recording
     script: Script
     arrivals: Arrivals
@@ -63,6 +64,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
     check_pool(pool, options.users, taken_addresses(transfers.services))
+    shares = share_out(pool, options.threads, options.users)
     user_rules = read_rules(options.rules, options.fields)
     wanted = compile_wants(user_rules, transfers.targets)
     sample = needed_sample(verify, wanted)
@@ -84,7 +86,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     script = _compile(options, transfers, recording, user_rules, verify)
     rejected = sum(recording.rejected.values())
     log.info("%d sessions recorded, %d replayable, %d rejected", recording.recorded, len(recording.sessions), rejected)
-    return Prepared(options, transfers, choice, pool, recording, script, arrivals, wanted, sample)
+    return Prepared(options, transfers, choice, shares, recording, script, arrivals, wanted, sample)
 
 
 def _choose(options: SendOptions, transfers: Transfers) -> Choice:

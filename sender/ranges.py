@@ -27,8 +27,8 @@ class Pool:
 
     Attributes:
         networks: what to ask a grant for.
-        first: the first usable address of each network, as a number.
-        counts: how many usable addresses each holds.
+        first: the first address of each usable stretch, as a number.
+        counts: how many addresses each stretch has.
     """
 
     networks: tuple[IPNetwork, ...]
@@ -49,7 +49,7 @@ class Pool:
         """The addresses as the engine wants them (dtype ``replay.addresses.BLOCK``)."""
         from gryphon.sender.replay.addresses import BLOCK
 
-        blocks = np.zeros(len(self.networks), BLOCK)
+        blocks = np.zeros(len(self.first), BLOCK)
         before = 0
         for row, first, count in zip(blocks, self.first, self.counts, strict=True):
             number = first + (_MAPPED if self.version == 4 else 0)

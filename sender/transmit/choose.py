@@ -59,11 +59,7 @@ class Choice(NamedTuple):
                 raise
             log.warning("packets leave by %s, not by %s: %s", self.instead, self.way, fault)
             return self._replace(way=self.instead, instead=None).open(payload)
-        try:
-            return Sending(self, transmitter, Follower(Tables(), self.targets, self.device, self.hops, transmitter))
-        except BaseException:
-            transmitter.close()
-            raise
+        return Sending(self, transmitter, transmitter)
 
     def _frames(self, payload: npt.NDArray[np.uint8]) -> FrameTransmitter:
         """The transmitter of frames."""
@@ -75,12 +71,13 @@ class Choice(NamedTuple):
 
 
 class Sending:
-    """The transmitter of a run, as a context manager that closes it, and what looks after its next hops."""
+    """The transmitter of a run, as a context manager that closes it, and what looks after its next hops meanwhile."""
 
-    def __init__(self, choice: Choice, transmitter: Transmitter, follower: Follower | None = None) -> None:
+    def __init__(self, choice: Choice, transmitter: Transmitter, following: FrameTransmitter | None = None) -> None:
         self.choice = choice
         self.transmitter = transmitter
-        self._follower = follower
+        self._following = following
+        self._follower: Follower | None = None
 
     def look(self) -> None:
         """To be called once a second: follows next hops that have changed."""
@@ -88,7 +85,14 @@ class Sending:
             self._follower.look()
 
     def __enter__(self) -> Sending:
-        self.look()
+        try:
+            if self._following is not None:
+                choice = self.choice
+                self._follower = Follower(Tables(), choice.targets, choice.device, choice.hops, self._following)
+            self.look()
+        except BaseException:
+            self.transmitter.close()
+            raise
         return self
 
     def __exit__(

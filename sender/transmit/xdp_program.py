@@ -65,15 +65,20 @@ class XdpProgram:
             self._progress = np.frombuffer(progress, PROGRESS, 1)
             # next, judged, failed, device: each call looks at them, and an array takes three times as long
             self._counts = memoryview(progress)[8:24].cast("I")
+            self._adopt = _load(module, syscall.RAW_TRACEPOINT, "adopt", undo)
             transmit = _load(module, syscall.XDP, "transmit", undo)
             self._passing = _load(module, syscall.XDP, "passing", undo)
             _listen(module, undo)
             undo.enter_context(anchor(transmit))
+            self._owner = 0
             self._run = live.LiveRun(transmit, _FIRST_LENGTH, kernel_batch)
             self._opened = undo.pop_all()
 
     def run(self, frames: int, device: int) -> int:
         """Send the first ``frames`` places to an interface: 0, or the errno with which the kernel stopped earlier."""
+        if self._owner != os.getpid():  # the first time, or the first in a process that was forked
+            live.run_once(self._adopt)
+            self._owner = os.getpid()
         counts = self._counts
         counts[0] = counts[1] = counts[2] = 0
         counts[3] = device
@@ -109,7 +114,6 @@ def _load(module: loader.Module, kind: int, function: str, undo: ExitStack) -> i
 def _listen(module: loader.Module, undo: ExitStack) -> None:
     """Hear from the kernel's tracepoints what became of this process's frames."""
     try:
-        live.run_once(_load(module, syscall.RAW_TRACEPOINT, "adopt", undo))
         for function, tracepoint in (("on_xmit", "xdp_devmap_xmit"), ("on_refusal", "xdp_redirect_err")):
             program = _load(module, syscall.RAW_TRACEPOINT, function, undo)
             undo.callback(os.close, live.listen(program, tracepoint))

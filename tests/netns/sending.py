@@ -60,10 +60,10 @@ def start(lab: Lab, line: Sequence[str], host: HostName = "sender", *, fed: Path
     return Run(lab, child, output, result)
 
 
-def long_run(lab: Lab, nginx: Nginx, recording: Recording, intercept: str) -> Run:
+def long_run(lab: Lab, nginx: Nginx, recording: Recording, intercept: str, more: Sequence[str] = ()) -> Run:
     """A run in its middle: it takes 20 seconds when nobody ends it, and gives up a silent server after 3."""
     before = nginx.mark().accepted
-    run = start(lab, [*options(recording, intercept, 2000), "-i", "100", "-t", "3"])
+    run = start(lab, [*options(recording, intercept, 2000), "-i", "100", "-t", "3", *more])
 
     def running() -> bool:
         assert run.child.poll() is None, run.text

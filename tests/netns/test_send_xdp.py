@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from pyroute2.netns import setns
 from sending import intercepted, start
 
-from gryphon.bpf import loader, syscall
 from gryphon.lab.commands import options
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import Recording
@@ -22,24 +16,6 @@ from gryphon.lab.topologies import TOPOLOGIES, Topology
 from gryphon.lab.wiring import SERVER_V4
 
 pytestmark = pytest.mark.usefixtures("bpf_privileges")
-
-
-@pytest.fixture
-def taking(lab: Lab) -> Iterator[None]:
-    """An XDP program at the server's end, without which (or GRO) a veth takes no frame from XDP."""
-    module = loader.compile(Path(loader.__file__).parent / "transmit.bpf.c", {"FRAME_BYTES": 1 << 13, "PLACES": 8})
-    program = module.load(syscall.XDP, "passing", "test_passing")
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    setns(lab.namespace("server"))
-    try:
-        link = syscall.xdp_link(program, socket.if_nametoindex("eth0"), 4)
-    finally:
-        setns(home)
-        os.close(home)
-    yield
-    os.close(link)
-    os.close(program)
-    module.close()
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES, ids=lambda topology: str(topology.name))

@@ -103,6 +103,7 @@ class FakeInterception:
     def __init__(self, ranges: list[FakeRange] | None = None, sample: int = 0) -> None:
         self.sample = sample
         self.ring = FakeRing()
+        self.rings = [self.ring, FakeRing()]
         self.services: dict[int, tuple[IPAddress, int]] = {}
         self.references: dict[int, int] = {}
         self.held = {held.network: held for held in ranges or []}

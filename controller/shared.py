@@ -1,0 +1,82 @@
+"""One local interception for several replaying processes: a lease and a ring for each, in the hands of their parent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, Self
+
+from gryphon.controller.leases import Leases
+from gryphon.controller.leave import leave
+from gryphon.controller.local import LocalReader, Owned
+from gryphon.controller.policy import Policy, own_addresses
+from gryphon.controller.samples import rounded
+from gryphon.controller.source import Counts, IPAddress, IPNetwork, Service
+
+
+class SharedIntercept:
+    """The interception and every reader's lease. Call ``renew()`` at least every few seconds.
+
+    The process that attached it keeps it; each of its children reads from one of ``readers``.
+
+    Attributes:
+        readers: one for each part of the forged range, in order.
+    """
+
+    def __init__(
+        self,
+        interception: Owned,
+        services: Sequence[Service],
+        parts: Sequence[Sequence[IPNetwork]],
+        linger: float = 600.0,
+        policy: Policy | None = None,
+        addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
+    ) -> None:
+        """Not for callers: ``attach()`` makes one. GrantRefused when a range must not be forged."""
+        self._interception = interception
+        known = list(addresses())  # the same for every part
+        self._leases = Leases(interception, policy or Policy(), linger, lambda: known)
+        self.readers: list[LocalReader] = []
+        for ring, ranges in enumerate(parts):
+            lease = self._leases.grant(services, ranges, f"of process {ring}", ring=ring)
+            self.readers.append(LocalReader(interception, lease, self._leases, ring))
+
+    @classmethod
+    def attach(
+        cls,
+        hook: Literal["xdp", "tc"],
+        interface: str,
+        *,
+        services: Sequence[Service],
+        parts: Sequence[Sequence[IPNetwork]],
+        xdp_mode: Literal["auto", "native", "generic"] = "auto",
+        sample: int = 0,
+    ) -> Self:
+        """Attach to an interface of this host and start to drop the answers to all parts; see ``LocalIntercept``."""
+        from gryphon.controller.interception import Interception  # the only way to bcc: not for remote runs
+
+        interception = Interception.attach(hook, interface, xdp_mode=xdp_mode, sample=rounded(sample), rings=len(parts))
+        try:
+            return cls(interception, services, parts)
+        except BaseException:
+            leave(interception)
+            raise
+
+    def renew(self) -> None:
+        """The processes live: move the deadlines of all their ranges."""
+        now = time.monotonic_ns()
+        for lease in self._leases.living.values():
+            self._leases.renew(lease, now)
+
+    def counters(self) -> Counts:
+        """Packets of all readers."""
+        return self._interception.counters()
+
+    def close(self, clean: bool = True) -> str | None:
+        """End the interception if every connection was closed (``clean``), else leave it for the linger time."""
+        if clean:
+            self._leases.linger_ns = 0
+        now = time.monotonic_ns()
+        for lease in list(self._leases.living.values()):
+            self._leases.end(lease, now)
+        return leave(self._interception)

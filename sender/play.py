@@ -1,0 +1,112 @@
+"""One engine's run against the wire, and what is known of it when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gryphon.controller.errors import InputFault
+from gryphon.controller.source import Clock, Status
+from gryphon.sender.divide import Share
+from gryphon.sender.intercepts import Intercepts
+from gryphon.sender.loop import Loop, Stopping
+from gryphon.sender.prepare import Prepared
+from gryphon.sender.replay.engine import Engine, Plan
+from gryphon.sender.replay.measures import Counter, Measures
+from gryphon.sender.results.verdict import Ending
+from gryphon.sender.transmit.choose import Sending
+from gryphon.sender.transmit.interface import SendError
+from gryphon.sender.troubles import troubles
+
+LAST_ANSWERS_S = 0.2
+"""After the last connection ended, answers on their way are still dropped before a local interception goes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an engine's run ended; it can be pickled."""
+
+    ending: Ending
+    ended_ns: int  # CLOCK_MONOTONIC
+    clean: bool  # every user that started came to its recorded end
+    lost: str | None  # why the grant ended
+    refused: Mapping[str, SendError]
+    examples: Sequence[Mapping[str, Any]]
+    statuses: Sequence[Status]  # of each intercept
+    clocks: Sequence[Clock]
+    notes: list[str] = field(default_factory=list)  # what stays behind
+    private_bytes: int = 0  # memory of this process alone, where it is one of several
+
+
+def play(
+    engine: Engine,
+    prepared: Prepared,
+    sending: Sending,
+    intercepts: Intercepts,
+    every_second: Callable[[int], None],
+    stop: Stopping,
+) -> Outcome:
+    """Run the engine to its end and close the intercepts."""
+    loop = Loop(engine, sending.transmitter, intercepts, every_second, stop)
+    ending = loop.run()
+    statuses = [intercept.status() for intercept in intercepts.opened]
+    clocks = [intercept.clock() for intercept in intercepts.opened]
+    clean = ending is Ending.FINISHED and bool(engine.counters[Counter.COMPLETED] == engine.counters[Counter.STARTED])
+    if clean:
+        _await_last_answers(intercepts)
+    return Outcome(
+        ending=ending,
+        ended_ns=loop.ended_ns,
+        clean=clean,
+        lost=None if loop.lost is None else str(loop.lost),
+        refused=sending.transmitter.errors(),
+        examples=troubles(engine, prepared.recording),
+        statuses=statuses,
+        clocks=clocks,
+        notes=intercepts.close(clean=clean),
+    )
+
+
+def new_engine(
+    prepared: Prepared, share: Share, generation: int, epoch_ns: int, measures: Measures | None = None
+) -> Engine:
+    """The users of a share.
+
+    Args:
+        generation: of the grant, as it stands in the records.
+        epoch_ns: CLOCK_MONOTONIC at the run's time 0.
+        measures: where to count.
+    """
+    options = prepared.options
+    plan = Plan(
+        users=options.users,
+        share=share.number,
+        shares=share.of,
+        arrivals=prepared.arrivals,
+        blocks=share.pool.blocks(),
+        services=list(range(len(prepared.transfers.services))),
+        generation=generation,
+        timeout_s=options.timeout_s,
+        mtu=options.mtu,
+        ip_version=share.pool.version,
+        mode=options.mode,
+        seed=options.seed,
+        loops=options.loops,
+        duration_s=options.duration_s,
+        wanted=prepared.wanted,
+        wall_ns=time.time_ns() - time.monotonic_ns() + epoch_ns,
+    )
+    try:
+        return Engine(prepared.script, plan, epoch_ns, measures=measures)
+    except MemoryError as error:
+        raise InputFault(f"-u {options.users}: this host has not enough memory for so many users") from error
+
+
+def _await_last_answers(intercepts: Intercepts) -> None:
+    """Go on reading, and so renewing the lease, while the last packets are on their way."""
+    until = time.monotonic() + LAST_ANSWERS_S
+    while (left := until - time.monotonic()) > 0:
+        intercepts.wait(left)
+        intercepts.read()

@@ -1,0 +1,1 @@
+"""``--threads``: a run's users shared among several processes."""
