@@ -29,6 +29,10 @@ TURN_NS = 300_000
 DENSE_PACKETS = 4
 """So many packets in one turn are load; so are two turns with packets within TURN_NS."""
 
+FEWEST_STARTS, MOST_STARTS = 256, 1024
+"""New sessions in one step: as few as that where all that were due have started, so that answers do not wait for them;
+twice as many where some were left, since a turn costs the same with more to do."""
+
 TICK_NS = 1_000_000_000
 """The meter is called once a second."""
 
@@ -91,6 +95,7 @@ class Loop:
         self._meter = meter
         self._stop = stop
         self._busy_ns = 0  # when the last turn with something to do began
+        self._starts = FEWEST_STARTS
         self.lost: GrantLost | None = None
         self.ended_ns = 0
 
@@ -122,7 +127,7 @@ class Loop:
         begun = now = time.monotonic_ns()
         events = len(records)
         while True:
-            packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS])
+            packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS], self._starts)
             records, samples = records[self._engine.consumed :], samples[self._engine.consumed :]
             events += len(packets)
             if len(packets):
@@ -130,11 +135,19 @@ class Loop:
             if len(records) == 0:
                 break
             now = time.monotonic_ns()
+        self._adapt()
         if events == 0:
             self._wait_for_work()
         else:
             self._gather(begun, events)
         return now
+
+    def _adapt(self) -> None:
+        """Start more users in a turn where some have to wait."""
+        if self._engine.behind:
+            self._starts = min(2 * self._starts, MOST_STARTS)
+        else:
+            self._starts = max(self._starts // 2, FEWEST_STARTS)
 
     def _wait_for_work(self) -> None:
         """Nothing was to do: sleep until the next deadline or record."""

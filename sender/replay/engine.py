@@ -80,6 +80,7 @@ class Engine:
     ) -> None:
         self._epoch_ns = epoch_ns
         self._plan = plan
+        self._now = 0
         self.consumed = 0
         self.measures = measures or Measures.new()
         self.counters, self.histograms, self.statuses = self.measures
@@ -127,6 +128,12 @@ class Engine:
         return bool(over and core["away"] == 0 and self.counters[Counter.ACTIVE] == 0)
 
     @property
+    def behind(self) -> bool:
+        """Whether the last step left users whose start was due, for want of ``starts`` or of room in the batch."""
+        core = self._core
+        return bool(core["next_start"] <= self._now)
+
+    @property
     def memory_per_user(self) -> int:
         """Bytes that grow with each user."""
         return int(self._users.itemsize + self._core["value_stride"])
@@ -143,7 +150,7 @@ class Engine:
         ``samples`` has the first bytes of each record's payload as a row, C-contiguous; without any it has no columns.
         A full batch leaves the rest of the records to the next call, which the caller makes with them at once.
         """
-        now = (now_ns - self._epoch_ns) // 1000
+        self._now = now = (now_ns - self._epoch_ns) // 1000
         if samples.size:
             bind(self._core, "samples", samples)
         rows = records.view(np.recarray) if PLAIN_PYTHON else records

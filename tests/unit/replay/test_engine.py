@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,11 @@ def test_samples_of_any_width_are_one_compiled_kernel() -> None:
         assert engine.consumed == 2
     engine.step(0)
     assert len(getattr(step, "signatures", [()])) == 1
+
+
+def test_it_is_behind_while_users_that_were_due_have_not_started() -> None:
+    engine = make_engine(make_script([Message(10)]), users=10, rate=math.inf)
+    engine.step(0, starts=6)
+    assert engine.behind
+    engine.step(0, starts=6)
+    assert not engine.behind

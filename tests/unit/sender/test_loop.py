@@ -25,6 +25,8 @@ class Engine:
         self.left, self.takes, self.open_users = batches, takes, open_users
         self.consumed, self.aborts, self.served, self.refused = 0, 0, 0, list[int]()
         self.serial = 0
+        self.starts = list[int]()
+        self.behind = False
 
     @property
     def finished(self) -> bool:
@@ -36,7 +38,8 @@ class Engine:
         self.serial += size
         return packets
 
-    def step(self, now: int, records: Any, samples: Any) -> Any:
+    def step(self, now: int, records: Any, samples: Any, starts: int) -> Any:
+        self.starts.append(starts)
         assert [bytes(sample) for sample in samples] == [seq.tobytes() for seq in records["seq"]]
         self.consumed = min(len(records), self.takes)
         self.served += self.consumed
@@ -132,6 +135,18 @@ def test_back_pressure_delays_packets_and_loses_none(room: int) -> None:
 def test_every_record_is_served_however_few_a_step_takes() -> None:
     _run(engine := Engine(takes=7), Transmitter(), Source([100, 9000]))
     assert engine.served == 9100
+
+
+def test_more_users_start_in_a_turn_while_some_have_to_wait() -> None:
+    class Behind(Engine):
+        @property
+        def finished(self) -> bool:
+            self.behind = self.left > 4
+            return self.left == 0
+
+    engine = Behind(batches=9)
+    _run(engine, Transmitter(), Source())
+    assert engine.starts == [256, 512, 1024, 1024, 1024, 1024, 512, 256, 256]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
