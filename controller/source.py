@@ -91,6 +91,11 @@ class Status:
     cpu_s: float = 0.0
     delay_p99_us: float = 0.0
 
+    @property
+    def lost(self) -> int:
+        """Records that did not reach this sender."""
+        return self.counters.ring_full + self.channel_dropped
+
 
 class Intercept(RecordSource, Protocol):
     """A record source with a grant behind it: ``Channel`` (remote) or ``LocalIntercept`` (this process)."""

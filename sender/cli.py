@@ -103,6 +103,7 @@ def send(
     port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
     transmit: Annotated[str, typer.Option("--transmit", help="How packets leave: raw, link, xdp or auto.")] = "raw",
     device: Annotated[str | None, typer.Option("-o", "--device", help="Interface, for link and xdp.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No live view, no progress lines.")] = False,
     log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     fail_if: Annotated[
@@ -148,6 +149,7 @@ def send(
         seed=seed,
         mtu=mtu,
         threads=threads,
+        quiet=quiet,
         port=port,
         transmit=cast('Literal["raw", "link", "xdp", "auto"]', transmit),
         device=device,

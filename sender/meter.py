@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Protocol
 
 from gryphon.sender.replay.measures import Counter, Counters, Histograms
@@ -36,14 +35,15 @@ class Meter:
     Args:
         counting: what it counts.
         epoch_ns: CLOCK_MONOTONIC of the run's start.
+        progress: where to say how far it is.
     """
 
-    def __init__(self, counting: Counting, epoch_ns: int) -> None:
+    def __init__(self, counting: Counting, epoch_ns: int, progress: Progress | None = None) -> None:
         self.series = Series()
         self._counting = counting
         self._epoch_ns = epoch_ns
         self._differences = Differences()
-        self._progress = Progress(sys.stderr)
+        self._progress = progress
         self._heard_s = 0.0
         self._asked = False
         self._warned = False
@@ -52,12 +52,12 @@ class Meter:
         """Take stock."""
         interval = self._interval(now_ns)
         self._watch(interval)
-        self._progress.show(interval)
+        if self._progress is not None:
+            self._progress.show(interval)
 
     def finish(self, now_ns: int) -> None:
-        """Take stock for the last time and leave a clean line."""
+        """Take stock for the last time."""
         self._interval(now_ns)
-        self._progress.finish()
 
     def _interval(self, now_ns: int) -> Interval:
         seconds = (now_ns - self._epoch_ns) / 1e9
@@ -77,7 +77,6 @@ class Meter:
         silent = interval.time_s - self._heard_s
         if self._asked and silent >= SILENT_S and not self._warned:
             self._warned = True
-            self._progress.finish()
             log.warning(
                 "packets leave, but for %.0f s no answer has reached the intercept: is the server up, do its routes "
                 "lead the forged range past the intercept, and does no other intercept still drop them (--linger)?",

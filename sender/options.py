@@ -64,6 +64,7 @@ class SendOptions:
     seed: int
     mtu: int
     threads: int  # processes that share the users
+    quiet: bool  # no live view, no progress
     port: int
     transmit: Literal["raw", "link", "xdp", "auto"]
     device: str | None

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,15 +15,19 @@ from gryphon.controller.errors import InputFault
 from gryphon.controller.tokens import find_token
 from gryphon.sender.facts import Run, gather, refused
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
+from gryphon.sender.live.expected import expected_s
+from gryphon.sender.live.view import live_view, wanted
 from gryphon.sender.loop import Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
 from gryphon.sender.play import new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
+from gryphon.sender.results.progress import Progress
 from gryphon.sender.results.result import Result, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.results.verdict import Ending
+from gryphon.sender.shared_measures import SharedMeasures
 from gryphon.sender.transmit.choose import Sending
 from gryphon.sender.verification import parse_verify
 
@@ -42,7 +47,10 @@ def run_send(options: SendOptions) -> int:
     _check_writable(options.json)
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
-    run = _alone(prepared, places, secret) if len(prepared.shares) == 1 else _together(prepared, places, secret)
+    measures = SharedMeasures(len(prepared.shares))
+    with _shown(prepared, measures):
+        replay = _alone if len(prepared.shares) == 1 else _together
+        run = replay(prepared, measures, places, secret)
     for lost in {outcome.lost for outcome in run.outcomes if outcome.lost is not None}:
         log.error("%s", lost)
     notes = list(run.notes)
@@ -74,7 +82,24 @@ def _open_sending(prepared: Prepared, intercepts: Intercepts) -> Sending:
         raise
 
 
-def _alone(prepared: Prepared, places: list[Place], token: str | None) -> Run:
+@contextmanager
+def _shown(prepared: Prepared, measures: SharedMeasures) -> Iterator[None]:
+    """The live view, where there is a terminal."""
+    if not wanted(prepared.options.quiet, sys.stderr):
+        yield
+        return
+    with live_view(measures, expected_s(prepared)):
+        yield
+
+
+def _meter(prepared: Prepared, measures: SharedMeasures, epoch_ns: int) -> Meter:
+    """Looks once a second; says how far the run is where no live view does."""
+    quiet = prepared.options.quiet or wanted(False, sys.stderr)
+    measures.epoch_ns = epoch_ns
+    return Meter(measures, epoch_ns, None if quiet else Progress(sys.stderr))
+
+
+def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], token: str | None) -> Run:
     """Replay in this process."""
     options, (share,) = prepared.options, prepared.shares
     services, networks = prepared.transfers.services, share.pool.networks
@@ -84,21 +109,22 @@ def _alone(prepared: Prepared, places: list[Place], token: str | None) -> Run:
         _open_sending(prepared, intercepts) as sending,
     ):
         started, epoch_ns = datetime.now(UTC), time.monotonic_ns()
-        engine = new_engine(prepared, share, intercepts.generation, epoch_ns)
-        meter = Meter(engine, epoch_ns)
+        engine = new_engine(prepared, share, intercepts.generation, epoch_ns, measures.shares[0])
+        meter = _meter(prepared, measures, epoch_ns)
         _log_start(options, [intercept.grant.intercept for intercept in intercepts.opened])
 
         def every_second(now_ns: int) -> None:
             sending.look()
+            measures.ring_lost = sum(intercept.status().lost for intercept in intercepts.opened)
             meter.look(now_ns)
 
         with Stop() as stop:
             outcome = play(engine, prepared, sending, intercepts, every_second, stop)
             meter.finish(outcome.ended_ns)
-    return Run(started, epoch_ns, engine, [outcome], meter.series.rows(), sending.choice, outcome.notes)
+    return Run(started, epoch_ns, measures, [outcome], meter.series.rows(), sending.choice, outcome.notes)
 
 
-def _together(prepared: Prepared, places: list[Place], token: str | None) -> Run:
+def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place], token: str | None) -> Run:
     """Replay in several processes, which share the users and the forged range."""
     from gryphon.sender.team.intercepts import open_shared
     from gryphon.sender.team.run import HEAD_START_NS, Team, open_sendings
@@ -111,13 +137,13 @@ def _together(prepared: Prepared, places: list[Place], token: str | None) -> Run
     try:
         with ExitStack() as undo:
             sendings = open_sendings(prepared, len(shares), undo)
-            team = Team(prepared, shares, intercepts)
+            team = Team(prepared, shares, intercepts, measures)
             _log_start(options, intercepts.names)
             clean = False
             with Stop() as stop:
                 ahead = len(shares) * HEAD_START_NS
                 started, epoch_ns = datetime.now(UTC), time.monotonic_ns() + ahead
-                meter = Meter(team.measures, epoch_ns)
+                meter = _meter(prepared, measures, epoch_ns)
                 outcomes = team.run(sendings, epoch_ns, meter, stop)
                 meter.finish(max(outcome.ended_ns for outcome in outcomes))
             clean = all(outcome.clean for outcome in outcomes)
@@ -125,7 +151,7 @@ def _together(prepared: Prepared, places: list[Place], token: str | None) -> Run
     finally:
         notes = intercepts.close(clean)
     notes += sorted({note for outcome in outcomes for note in outcome.notes})
-    return Run(started, epoch_ns, team.measures, outcomes, meter.series.rows(), sendings[0].choice, notes, lost)
+    return Run(started, epoch_ns, measures, outcomes, meter.series.rows(), sendings[0].choice, notes, lost)
 
 
 def _log_start(options: SendOptions, intercepts: list[str]) -> None:

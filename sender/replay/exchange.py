@@ -252,10 +252,10 @@ def await_next(core: Core, row: int, user: Any, now: int, base: int) -> None:
 
 
 @inner
-def _release(core: Core, row: int, user: Any, now: int, due: int) -> None:
-    """Send one message whose time has come."""
+def _release(core: Core, row: int, user: Any, now: int, due: int, known: int) -> None:
+    """Send one message whose time has come; before ``known`` nobody could know that it had."""
     entry = entry_at(core.entries, user.message)
-    note(core, Histogram.LATENESS, now - due)
+    note(core, Histogram.LATENESS, now - max(due, known))
     intended = plus(user.intended, entry.duration + entry.gap)
     # a server faster than the recorded one earns no credit against a later stall
     user.intended = due & MASK if after(intended, due) > 0 else intended
@@ -296,14 +296,17 @@ def finish_unsent(core: Core, row: int, user: Any, now: int) -> None:
 
 
 @inner
-def advance(core: Core, row: int, user: Any, now: int) -> None:
-    """Release every entry that is due, in order."""
+def advance(core: Core, row: int, user: Any, now: int, known: int) -> None:
+    """Release every entry that is due, in order.
+
+    ``known``: when it could be known that the answer before was over, where that took a silence; else 0.
+    """
     while user.phase == Phase.DUE and user.hops == 0 and user.act_at != 0 and after(now, user.act_at) >= 0:
         due = now - after(now, user.act_at)
         if entry_at(core.entries, user.message).last:
             _finish(core, row, user, now)
         else:
-            _release(core, row, user, now, due)
+            _release(core, row, user, now, due, known)
             await_next(core, row, user, now, due)
 
 
@@ -378,7 +381,7 @@ def on_bytes(
         _on_unawaited(core, row, user, entry, at, awaited, pushed or joined)
     elif user.answer >= entry.expect and (pushed or joined):
         answered(core, row, user, now, at)
-        advance(core, row, user, now)
+        advance(core, row, user, now, 0)
     else:
         user.phase = _settle(user, entry, length, pushed and not joined)
         set_action(user, now, at + _settle_time(core, user, entry))
@@ -415,15 +418,16 @@ def on_silence(core: Core, row: int, user: Any, now: int) -> None:
     entry = entry_at(core.entries, user.message)
     settling = user.phase != Phase.ANSWER and _is_waiting(user)
     if user.phase == Phase.DUE:
-        advance(core, row, user, now)
+        advance(core, row, user, now, 0)
     elif settling and (user.hole_start[0] != user.hole_end[0] or (entry.pipelined and user.snd_una != user.snd_max)):
         # more has come, out of order, or a message is lost that the server has not answered: the answer is not over,
         # but its next byte may be awaited no longer than another's
         user.phase = Phase.ANSWER
         set_action(user, now, now + core.timeout)
     elif settling:
-        answered(core, row, user, now, now - after(now, user.act_at) - _settle_time(core, user, entry))
-        advance(core, row, user, now)
+        silent_until = now - after(now, user.act_at)
+        answered(core, row, user, now, silent_until - _settle_time(core, user, entry))
+        advance(core, row, user, now, silent_until)
     elif user.phase == Phase.PEER_CLOSE:
         if _is_over(user, now):
             _finish(core, row, user, now)

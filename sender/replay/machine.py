@@ -185,7 +185,7 @@ def _open(core: Core, row: int, user: Any, record: Any, now: int, at: int) -> No
     note(core, Histogram.CONNECT_SERVICE, after(at, user.sent_at))
     acknowledge(core, row, user, now)
     await_next(core, row, user, now, at)
-    advance(core, row, user, now)
+    advance(core, row, user, now, 0)
 
 
 @inner

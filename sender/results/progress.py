@@ -1,9 +1,7 @@
-"""The progress line of a running replay: rewritten in place on a terminal, a plain line now and then elsewhere."""
+"""The progress of a running replay where there is no terminal for the live view: a plain line now and then."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TextIO
 
 from gryphon.sender.replay.measures import Counter
@@ -16,36 +14,22 @@ from gryphon.sender.results.interval import Interval, failures
 class Progress:
     """Writes to a stream, usually standard error; never fails a run when that stream is gone."""
 
-    def __init__(self, stream: TextIO, plain_every_s: float = 5.0) -> None:
-        """Rewrite in place where the stream is a terminal that can; else a line every ``plain_every_s`` seconds."""
+    def __init__(self, stream: TextIO, every_s: float = 5.0) -> None:
+        """A line every ``every_s`` seconds."""
         self._stream = stream
-        self._in_place = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._every_s = plain_every_s
-        self._due_s = plain_every_s
-        self._shown = False
+        self._every_s = every_s
+        self._due_s = every_s
 
-    def show(self, interval: Interval, now: bool = False) -> None:
-        """Show where the run stands after an interval; ``now`` also where a plain line is not due yet."""
-        if self._in_place:
-            columns = shutil.get_terminal_size().columns
-            self._write(f"\r{fit(parts(interval), columns - 1)}\x1b[K")
-            self._shown = True
-        elif now or interval.time_s >= self._due_s - 0.05:
-            self._due_s = max(self._due_s, interval.time_s) + self._every_s
-            self._write("  ".join(parts(interval)) + "\n")
-
-    def finish(self) -> None:
-        """Wipe the line, so that what follows starts on a clean one."""
-        if self._shown:
-            self._write("\r\x1b[K")
-            self._shown = False
-
-    def _write(self, text: str) -> None:
+    def show(self, interval: Interval) -> None:
+        """Say where the run stands after an interval, if it is time."""
+        if interval.time_s < self._due_s - 0.05:
+            return
+        self._due_s = max(self._due_s, interval.time_s) + self._every_s
         try:
-            self._stream.write(text)
+            self._stream.write("  ".join(parts(interval)) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            self._in_place, self._due_s = False, float("inf")
+            self._due_s = float("inf")
 
 
 def parts(interval: Interval) -> list[str]:
@@ -76,13 +60,3 @@ def clock(seconds: float) -> str:
         return f"{whole} s"
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def fit(words: list[str], columns: int) -> str:
-    """As many of the words, from the first, as fit into the columns."""
-    line = words[0]
-    for word in words[1:]:
-        if len(line) + 2 + len(word) > columns:
-            break
-        line += f"  {word}"
-    return line[:columns]

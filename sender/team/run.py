@@ -22,9 +22,9 @@ from gryphon.sender.loop import TICK_NS, Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.play import Outcome, new_engine, play
 from gryphon.sender.prepare import Prepared
+from gryphon.sender.process import Bug, Process, private_bytes
+from gryphon.sender.shared_measures import SharedMeasures, Told
 from gryphon.sender.team.intercepts import SharedIntercepts
-from gryphon.sender.team.measures import SharedMeasures, Told
-from gryphon.sender.team.process import Bug, Process, private_bytes
 from gryphon.sender.transmit.choose import Sending
 
 HEAD_START_NS = 50_000_000
@@ -40,13 +40,16 @@ class Team:
         prepared: what all of them replay.
         shares: which users each has.
         intercepts: where the answers of each are dropped.
+        measures: where each counts.
     """
 
-    def __init__(self, prepared: Prepared, shares: Sequence[Share], intercepts: SharedIntercepts) -> None:
+    def __init__(
+        self, prepared: Prepared, shares: Sequence[Share], intercepts: SharedIntercepts, measures: SharedMeasures
+    ) -> None:
         self._prepared = prepared
         self._shares = shares
         self._intercepts = intercepts
-        self.measures = SharedMeasures(len(shares))
+        self.measures = measures
 
     def run(self, sendings: Sequence[Sending], epoch_ns: int, meter: Meter, stop: Stop) -> list[Outcome]:
         """Replay until all have ended; how each did. ``Fault`` or ``Bug`` of the first that could not."""
@@ -96,6 +99,7 @@ class Team:
             _ = self.measures.counters  # sees the peak
             if now >= next_tick:
                 self._intercepts.renew()
+                self.measures.ring_lost = self._intercepts.ring_full()
                 meter.look(now)
                 next_tick += TICK_NS * max(1, (now - next_tick) // TICK_NS + 1)
         if faults:

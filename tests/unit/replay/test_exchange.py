@@ -232,6 +232,15 @@ def test_a_late_start_shows_in_the_intended_connect_latency() -> None:
     assert values(t, Histogram.LATENESS) == pytest.approx([499_000, 500_000], abs=500)
 
 
+def test_the_silence_that_ends_an_answer_of_another_size_is_no_lateness_of_ours() -> None:
+    t = Transcript([Message(10), Message(10, gap_ms=5, expect=100)]).open()
+    t.until(4)
+    t.give("P.", 1, 11, 60)
+    t.until(300)
+    assert t.count(Counter.MESSAGES_SENT) == 2
+    assert max(values(t, Histogram.LATENESS)) < 2_000
+
+
 def test_sessions_are_dealt_out_in_their_recorded_order() -> None:
     t = Transcript([Message(10)], users=5, rate=1e6)
     t.until(5)

@@ -1,4 +1,4 @@
-"""What several processes count, in memory that all of them see, and whether they are to stop."""
+"""What processes count, in memory that all of them see: those that replay, their parent, the live view."""
 
 from __future__ import annotations
 
@@ -10,16 +10,38 @@ import numpy.typing as npt
 
 from gryphon.sender.replay.measures import Counter, Measures
 
+_WORDS = 4
+
+
+class Word:
+    """A number of ``SharedMeasures`` beside what is counted."""
+
+    def __init__(self, place: int, what: str) -> None:
+        self._place = place
+        self.__doc__ = what
+
+    def __get__(self, measures: SharedMeasures, owner: type | None = None) -> int:
+        return int(measures.words[self._place])
+
+    def __set__(self, measures: SharedMeasures, value: int) -> None:
+        measures.words[self._place] = value
+
 
 class SharedMeasures:
-    """What each process counts, and all together; and whether they are to stop."""
+    """What each process counts, and all together; and a few words between them."""
+
+    signals = Word(0, "How often the processes were asked to stop.")
+    drawn = Word(1, "Whether the live view is wanted.")
+    epoch_ns = Word(2, "CLOCK_MONOTONIC at the run's time 0, 0 before that is known.")
+    ring_lost = Word(3, "Records that were lost for want of room, as of the last second.")
 
     def __init__(self, shares: int) -> None:
         size = Measures.size()
-        memory = mmap.mmap(-1, (shares * size + 1) * 8)
+        memory = mmap.mmap(-1, (shares * size + _WORDS) * 8)
         numbers: npt.NDArray[np.int64] = np.frombuffer(memory, np.int64)
-        self._stop = numbers[:1]
-        self.shares = [Measures.over(numbers[1 + share * size :][:size]) for share in range(shares)]
+        self.words = numbers[:_WORDS]
+        self.drawn = 1
+        self.shares = [Measures.over(numbers[_WORDS + share * size :][:size]) for share in range(shares)]
         self._peak = 0
 
     @property
@@ -43,15 +65,6 @@ class SharedMeasures:
         total: npt.NDArray[np.int64] = np.sum([share.statuses for share in self.shares], axis=0)
         return total
 
-    @property
-    def signals(self) -> int:
-        """How often they were asked to stop."""
-        return int(self._stop[0])
-
-    @signals.setter
-    def signals(self, times: int) -> None:
-        self._stop[0] = times
-
 
 class Told:
     """``Stop`` of a process of the team: its parent says so, or is gone."""
@@ -62,4 +75,8 @@ class Told:
 
     @property
     def signals(self) -> int:
-        return self._measures.signals or int(os.getppid() != self._parent)
+        return self._measures.signals or int(self.is_gone())
+
+    def is_gone(self) -> bool:
+        """Whether the parent is."""
+        return os.getppid() != self._parent

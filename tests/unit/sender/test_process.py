@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from gryphon.controller.errors import EnvironmentFault, InputFault
-from gryphon.sender.team.process import Bug, Process, private_bytes
+from gryphon.sender.process import Bug, Process, private_bytes
 
 
 @contextmanager

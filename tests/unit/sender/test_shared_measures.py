@@ -7,9 +7,9 @@ import select
 
 import numpy as np
 
+from gryphon.sender.process import Process
 from gryphon.sender.replay.measures import Counter, Histogram
-from gryphon.sender.team.measures import SharedMeasures, Told
-from gryphon.sender.team.process import Process
+from gryphon.sender.shared_measures import SharedMeasures, Told
 
 
 def test_counters_histograms_and_statuses_are_sums() -> None:

@@ -1,0 +1,1 @@
+"""The live view of a running replay, drawn by a process of its own."""

@@ -1,0 +1,138 @@
+"""What the live view shows: the state of a run as a few lines of 80 columns."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from gryphon.sender.replay.measures import FAILURES, SESSION_FAILURES, Counter, Counters
+from gryphon.sender.results.histogram import Counts, milliseconds, percentile
+from gryphon.sender.results.human import milliseconds as ms
+from gryphon.sender.results.human import number, short
+from gryphon.sender.results.progress import clock
+from gryphon.sender.results.summary import LATE_US
+
+HISTORY = 40
+"""Values of a history line."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+_RATES = {
+    "sessions": Counter.SESSIONS_STARTED,
+    "packets": Counter.PACKETS_SENT,
+    "messages": Counter.MESSAGES_SENT,
+}
+_PERCENTS = (50, 90, 99)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The run at one moment.
+
+    Attributes:
+        time_s: since its start.
+        step_s: what ``delta`` and the histograms of the last stretch are about.
+        delta: counters of that stretch.
+        response, lateness: microseconds, of the last stretch; ``whole`` of the run so far.
+        ring_lost: records.
+    """
+
+    time_s: float
+    step_s: float
+    totals: Counters
+    delta: Counters
+    response: Counts
+    whole: Counts
+    lateness: Counts
+    ring_lost: int
+
+
+@dataclass
+class Histories:
+    """The rates of the last seconds, by name."""
+
+    values: dict[str, deque[float]] = field(
+        default_factory=lambda: {name: deque([0.0] * HISTORY, HISTORY) for name in _RATES}
+    )
+
+    def add(self, look: Look) -> None:
+        """Once a second."""
+        for name, counter in _RATES.items():
+            self.values[name].append(float(look.delta[counter]) / max(look.step_s, 1e-9))
+
+
+def sparkline(values: Iterable[float]) -> str:
+    """One bar a value, as high as it is of the highest; nothing is the lowest."""
+    row = list(values)
+    highest = max(row, default=0.0)
+    if highest <= 0:
+        return _BARS[0] * len(row)
+    return "".join(_BARS[min(int(value / highest * len(_BARS)), len(_BARS) - 1)] for value in row)
+
+
+def draw(look: Look, histories: Histories, expected_s: float | None) -> RenderableType:
+    """The lines."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", width=9, min_width=9, no_wrap=True)
+    grid.add_column(no_wrap=True)
+    for label, text in _lines(look, histories):
+        grid.add_row(label, text)
+    return Group(_progress(look, expected_s), grid)
+
+
+def _progress(look: Look, expected_s: float | None) -> RenderableType:
+    """How far the run is by the schedule; there is no bar for one without an end."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    if expected_s is None:
+        line.add_row(Text(clock(look.time_s), "bold"), "until it is stopped")
+        return line
+    left = expected_s - look.time_s
+    words = f"{clock(left)} left" if left >= 0.5 else "waiting for the last answers"
+    share = min(look.time_s / max(expected_s, 1e-9), 1.0)
+    bar = ProgressBar(total=1.0, completed=share, width=28)
+    line.add_row(Text(f"{clock(look.time_s)} of about {clock(expected_s)}", "bold"), bar, words)
+    return line
+
+
+def _lines(look: Look, histories: Histories) -> Iterator[tuple[str, Text]]:
+    totals = look.totals
+    users = {"started": Counter.STARTED, "connected": Counter.CONNECTED, "active": Counter.ACTIVE}
+    yield "users", _cells([(name, number(int(totals[counter]))) for name, counter in users.items()])
+    failed = sum(int(totals[counter]) for counter in FAILURES.values())
+    text = _cells([("completed", number(int(totals[Counter.COMPLETED])))]).append("  failed ", "dim")
+    yield "", text.append(number(failed), "bold red" if failed else "bold")
+    for name, counter in _RATES.items():
+        rate = float(look.delta[counter]) / max(look.step_s, 1e-9)
+        yield name, Text(f"{short(rate):>6}/s  ").append(sparkline(histories.values[name]), "cyan")
+    yield "response", _percentiles("last second", look.response)
+    yield "", _percentiles("whole run", look.whole)
+    yield from _troubles(look)
+
+
+def _troubles(look: Look) -> Iterator[tuple[str, Text]]:
+    """What goes wrong: failed sessions by reason, lateness, lost records."""
+    reasons = {reason: int(look.totals[counter]) for reason, counter in SESSION_FAILURES.items()}
+    why = ", ".join(f"{reason} {number(count)}" for reason, count in reasons.items() if count)
+    yield "failed", Text(why or "nobody", "red" if why else "dim")
+    late = percentile(look.lateness, 99)
+    text = Text(f"p99 {ms(milliseconds(late))} ms", "yellow" if late is not None and late > LATE_US else "")
+    if look.ring_lost:
+        text.append(f"  answers lost before the ring: {number(look.ring_lost)}", "red")
+    yield "late", text
+
+
+def _cells(cells: Sequence[tuple[str, str]]) -> Text:
+    text = Text()
+    for at, (name, value) in enumerate(cells):
+        text.append("  " if at else "").append(f"{name} ", "dim").append(value, "bold")
+    return text
+
+
+def _percentiles(of: str, counts: Counts) -> Text:
+    cells = [(f"p{percent}", ms(milliseconds(percentile(counts, percent)))) for percent in _PERCENTS]
+    return Text(f"{of:<13}", "dim").append_text(_cells(cells)).append(" ms")
