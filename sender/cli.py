@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
+from gryphon.sender.config import as_toml, effective, read_config
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.interrupt import interruptible
@@ -61,6 +62,7 @@ def _refused(name: str) -> Any:
 
 @app.command(no_args_is_help=True)
 def send(
+    context: typer.Context,
     transfer: Annotated[str, typer.Option("-x", "--transfer", help="Recorded port and server: 80-10.16.15.118:80,...")],
     file: Annotated[str, typer.Option("-f", "--file", help="Capture files, several with commas.")],
     intercept: Annotated[
@@ -103,6 +105,19 @@ def send(
     port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
     transmit: Annotated[str, typer.Option("--transmit", help="How packets leave: raw, link, xdp or auto.")] = "raw",
     device: Annotated[str | None, typer.Option("-o", "--device", help="Interface, for link and xdp.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", is_eager=True, callback=read_config, help="Options from a TOML file or a result."),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Write the effective options as TOML, and do nothing else.")
+    ] = False,
+    warmup: Annotated[
+        str | None, typer.Option("--warmup", help="The first seconds, left out of percentiles and --fail-if.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Everything up to the first packet, then say what.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live view, no progress lines.")] = False,
     log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
@@ -150,6 +165,8 @@ def send(
         mtu=mtu,
         threads=threads,
         quiet=quiet,
+        warmup_s=0.0 if warmup is None else seconds(warmup, "--warmup"),
+        dry_run=dry_run,
         port=port,
         transmit=cast('Literal["raw", "link", "xdp", "auto"]', transmit),
         device=device,
@@ -158,8 +175,12 @@ def send(
         fail_if=tuple(fail_if or ()),
         token=token,
         token_file=token_file,
+        effective=effective(context),
     )
     check(options)
+    if print_config:
+        typer.echo(as_toml(options.effective), nl=False)
+        raise typer.Exit
     _log_to(log_file)
     with interruptible():  # before the run, or when it is over: the run itself resets its connections first
         from gryphon.sender.send import run_send

@@ -18,6 +18,7 @@ from gryphon.sender.meter import Counting
 from gryphon.sender.play import Outcome
 from gryphon.sender.prepare import Prepared
 from gryphon.sender.replay.examples import EACH, KINDS
+from gryphon.sender.replay.measures import Counters, Histograms
 from gryphon.sender.results.result import RunFacts
 from gryphon.sender.results.verdict import Ending
 from gryphon.sender.transmit.choose import Choice
@@ -43,6 +44,7 @@ class Run:
     choice: Choice
     notes: Sequence[str] = ()
     ring_full: int = 0  # beside what the outcomes' statuses say
+    warm: tuple[Counters, Histograms] | None = None  # what is left out of percentiles and thresholds
 
     @property
     def ending(self) -> Ending:
@@ -60,7 +62,8 @@ _GRAVITY = [Ending.FINISHED, Ending.ENDED_EARLY, Ending.INTERRUPTED, Ending.GRAN
 
 def gather(prepared: Prepared, run: Run) -> RunFacts:
     """What the result is built of."""
-    options = {name: value for name, value in asdict(prepared.options).items() if name not in ("token", "token_file")}
+    left_out = ("token", "token_file", "effective")
+    options = {name: value for name, value in asdict(prepared.options).items() if name not in left_out}
     clocks = [clock for outcome in run.outcomes for clock in outcome.clocks]
     furthest = max(clocks, key=lambda clock: abs(clock.offset_ns))
     statuses = [status for outcome in run.outcomes for status in outcome.statuses]
@@ -70,6 +73,7 @@ def gather(prepared: Prepared, run: Run) -> RunFacts:
         version=version("gryphon"),
         command=sys.argv,
         config=options | {name: str(value) for name, value in options.items() if name == "speed" or value == math.inf},
+        options=prepared.options.effective,
         started=run.started,
         duration_s=(run.ended_ns - run.epoch_ns) / 1e9,
         ending=run.ending,
@@ -88,6 +92,8 @@ def gather(prepared: Prepared, run: Run) -> RunFacts:
         intercept_cpu_s=_of_places(run, "cpu_s"),
         http_status={code: int(number) for code, number in enumerate(run.measures.statuses) if number},
         transmit={"way": run.choice.way, "devices": run.choice.devices},
+        warmup_s=prepared.options.warmup_s,
+        warm=run.warm,
         examples=_first_examples(run.outcomes),
         series=run.series,
     )

@@ -36,9 +36,17 @@ class Meter:
         counting: what it counts.
         epoch_ns: CLOCK_MONOTONIC of the run's start.
         progress: where to say how far it is.
+        warmup_s: after so many seconds ``warm`` is taken.
+
+    Attributes:
+        warm: what had been counted when the warm-up was over, to the second; None before, and without one.
     """
 
-    def __init__(self, counting: Counting, epoch_ns: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self, counting: Counting, epoch_ns: int, progress: Progress | None = None, warmup_s: float = 0.0
+    ) -> None:
+        self.warm: tuple[Counters, Histograms] | None = None
+        self._warmup_s = warmup_s
         self.series = Series()
         self._counting = counting
         self._epoch_ns = epoch_ns
@@ -63,6 +71,8 @@ class Meter:
         seconds = (now_ns - self._epoch_ns) / 1e9
         interval = self._differences.look(seconds, self._counting.counters, self._counting.histograms)
         self.series.add(interval)
+        if self._warmup_s and self.warm is None and seconds >= self._warmup_s:
+            self.warm = interval.totals, self._counting.histograms.copy()
         return interval
 
     def _watch(self, interval: Interval) -> None:

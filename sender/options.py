@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.schedule import check_schedule, seconds
@@ -65,6 +65,8 @@ class SendOptions:
     mtu: int
     threads: int  # processes that share the users
     quiet: bool  # no live view, no progress
+    warmup_s: float  # left out of percentiles and thresholds
+    dry_run: bool
     port: int
     transmit: Literal["raw", "link", "xdp", "auto"]
     device: str | None
@@ -73,6 +75,7 @@ class SendOptions:
     fail_if: tuple[str, ...]
     token: str | None
     token_file: Path | None
+    effective: Mapping[str, Any] = field(default_factory=dict)  # all of it as a file of --config has it
 
 
 def parse_speed(text: str) -> float:
@@ -141,6 +144,10 @@ def check(options: SendOptions) -> None:
         raise InputFault(f"-e {options.seed}: give a whole number from 0 (0: addresses in order)")
     if not SMALLEST_MTU <= options.mtu <= LARGEST_MTU:
         raise InputFault(f"-M {options.mtu}: give an MTU from {SMALLEST_MTU} to {LARGEST_MTU}")
+    if options.duration_s is not None and options.warmup_s >= options.duration_s:
+        raise InputFault(
+            f"--warmup {options.warmup_s:g}s: nothing is left to measure of --duration {options.duration_s:g}s"
+        )
     if not 1 <= options.threads <= MOST_THREADS:
         raise InputFault(f"--threads {options.threads}: give a number from 1 to {MOST_THREADS}")
     if not 0 < options.port < 65536:

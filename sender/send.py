@@ -22,6 +22,7 @@ from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
 from gryphon.sender.play import new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
+from gryphon.sender.rehearsal import describe
 from gryphon.sender.results.progress import Progress
 from gryphon.sender.results.result import Result, build_result
 from gryphon.sender.results.summary import summarize
@@ -47,6 +48,8 @@ def run_send(options: SendOptions) -> int:
     _check_writable(options.json)
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
+    if options.dry_run:
+        return _rehearse(prepared, places, secret)
     measures = SharedMeasures(len(prepared.shares))
     with _shown(prepared, measures):
         replay = _alone if len(prepared.shares) == 1 else _together
@@ -82,6 +85,17 @@ def _open_sending(prepared: Prepared, intercepts: Intercepts) -> Sending:
         raise
 
 
+def _rehearse(prepared: Prepared, places: list[Place], token: str | None) -> int:
+    """Say what the run would be, once every part of it has been opened; send nothing."""
+    options = prepared.options
+    services = prepared.transfers.services
+    networks = [network for share in prepared.shares for network in share.pool.networks]
+    with open_intercepts(places, token, services, networks, options.xdp_mode, sample=prepared.sample) as intercepts:
+        _open_sending(prepared, intercepts).transmitter.close()
+        print(describe(prepared, intercepts), end="")
+    return 0
+
+
 @contextmanager
 def _shown(prepared: Prepared, measures: SharedMeasures) -> Iterator[None]:
     """The live view, where there is a terminal."""
@@ -96,7 +110,7 @@ def _meter(prepared: Prepared, measures: SharedMeasures, epoch_ns: int) -> Meter
     """Looks once a second; says how far the run is where no live view does."""
     quiet = prepared.options.quiet or wanted(False, sys.stderr)
     measures.epoch_ns = epoch_ns
-    return Meter(measures, epoch_ns, None if quiet else Progress(sys.stderr))
+    return Meter(measures, epoch_ns, None if quiet else Progress(sys.stderr), prepared.options.warmup_s)
 
 
 def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], token: str | None) -> Run:
@@ -121,7 +135,9 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
         with Stop() as stop:
             outcome = play(engine, prepared, sending, intercepts, every_second, stop)
             meter.finish(outcome.ended_ns)
-    return Run(started, epoch_ns, measures, [outcome], meter.series.rows(), sending.choice, outcome.notes)
+    return Run(
+        started, epoch_ns, measures, [outcome], meter.series.rows(), sending.choice, outcome.notes, warm=meter.warm
+    )
 
 
 def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place], token: str | None) -> Run:
@@ -151,7 +167,7 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
     finally:
         notes = intercepts.close(clean)
     notes += sorted({note for outcome in outcomes for note in outcome.notes})
-    return Run(started, epoch_ns, measures, outcomes, meter.series.rows(), sendings[0].choice, notes, lost)
+    return Run(started, epoch_ns, measures, outcomes, meter.series.rows(), sendings[0].choice, notes, lost, meter.warm)
 
 
 def _log_start(options: SendOptions, intercepts: list[str]) -> None:

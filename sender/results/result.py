@@ -42,6 +42,9 @@ class RunFacts:
     cpu_s: float = 0.0  # user and system, of the sender
     max_rss_bytes: int = 0
     intercept_cpu_s: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # as --config has them
+    warmup_s: float = 0.0
+    warm: tuple[Counters, Histograms] | None = None  # counted in that time; None: the run was over before
     http_status: Mapping[int, int] = field(default_factory=dict)
     examples: Sequence[Mapping[str, Any]] = ()
     series: Sequence[Mapping[str, Any]] = ()
@@ -76,12 +79,14 @@ class Result:
 def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Result:
     """The result of a run, judged by the thresholds."""
     count = {counter: int(facts.counters[counter]) for counter in Counter}
+    judged, histograms = _without_warmup(facts)
     document: dict[str, Any] = {
         "version": facts.version,
         "started": facts.started.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "duration_s": round(facts.duration_s, 6),
         "command": shlex.join(without_token(facts.command)),
         "config": {name: value for name, value in facts.config.items() if name != "token"},
+        "options": dict(facts.options),
         "verdict": "",
         "thresholds": [],
         "sessions": {"recorded": facts.recorded, "replayable": facts.replayable, "rejected": dict(facts.rejected)},
@@ -89,8 +94,9 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "users": _users(facts.users, count),
         **_traffic(facts.ring_lost, count),
         "http_status": {str(code): number for code, number in sorted(facts.http_status.items())},
-        "latency_ms": _latency(facts.histograms),
-        "pacing": _pacing(facts.histograms),
+        "warmup_s": facts.warmup_s,
+        "latency_ms": _latency(histograms),
+        "pacing": _pacing(histograms),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
         "transmit": dict(facts.transmit),
         "channel": {"delay_p99_us": facts.channel_delay_p99_us},
@@ -102,10 +108,31 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "examples": [dict(row) for row in facts.examples],
         "series": [dict(row) for row in facts.series],
     }
-    document["thresholds"] = evaluate(thresholds, document)
+    document["thresholds"] = evaluate(thresholds, document | _judged(facts.users, judged))
     well = count[Counter.SESSIONS_COMPLETED] + count[Counter.SESSIONS_CUT]
     document["verdict"] = verdict(facts.ending, well, document["thresholds"])
     return Result(document)
+
+
+def _without_warmup(facts: RunFacts) -> tuple[dict[Counter, int], Histograms]:
+    """Counters and histograms of what is judged: all of the run, or what came after its warm-up."""
+    counters, histograms = facts.counters, facts.histograms
+    if facts.warmup_s:
+        warm_counters, warm_histograms = facts.warm or (counters, histograms)
+        peak = counters[Counter.PEAK_ACTIVE]
+        counters, histograms = counters - warm_counters, histograms - warm_histograms
+        counters[Counter.PEAK_ACTIVE] = peak
+    return {counter: int(counters[counter]) for counter in Counter}, histograms
+
+
+def _judged(requested: int, count: Mapping[Counter, int]) -> dict[str, Any]:
+    """The parts of the result that thresholds look at and a warm-up changes."""
+    traffic = _traffic(0, count)
+    return {
+        "users": _users(requested, count),
+        "sessions_run": _sessions_run(count),
+        "messages": traffic["messages"],
+    }
 
 
 def _sessions_run(count: Mapping[Counter, int]) -> dict[str, Any]:

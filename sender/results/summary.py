@@ -131,6 +131,8 @@ def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
     uncertainty = document["clock"]["uncertainty_us"]
     if uncertainty:
         yield f"The intercept's clock is known to within {milliseconds(uncertainty / 1000)} ms."
+    if document.get("warmup_s"):
+        yield f"{'':<12}without the first {document['warmup_s']:g} s"
 
 
 def _micro(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from facts import counters, counts_of, facts
+from facts import counters, counts_of, facts, histograms
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.measures import FAILURES, new_counters, new_histograms
@@ -141,3 +141,20 @@ def test_a_dash_is_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputFault, match="nowhere"):
         build_result(facts()).write(str(tmp_path / "nowhere" / "result.json"))
+
+
+def test_a_warm_up_is_left_out_of_percentiles_and_thresholds_but_not_of_the_counts() -> None:
+    warm = counters(started=100, failed_timeout=90), histograms()
+    whole = facts(counters=counters(failed_timeout=91), histograms=histograms() * 2, warmup_s=5.0, warm=warm)
+    document = build_result(whole, parse_all(["failed>1%"])).document
+    without = build_result(facts(histograms=histograms()), parse_all([])).document
+    assert document["warmup_s"] == 5.0
+    assert document["latency_ms"] == without["latency_ms"]
+    assert document["users"]["failed"]["timeout"] == 91
+    assert document["thresholds"] == [{"text": "failed>1%", "value": pytest.approx(1 / 900), "broken": False}]
+
+
+def test_of_a_run_that_ended_within_its_warm_up_nothing_is_measured() -> None:
+    document = build_result(facts(warmup_s=5.0), parse_all(["p99>1s"])).document
+    assert document["latency_ms"]["response"]["intended"]["count"] == 0
+    assert document["thresholds"][0]["broken"]
