@@ -16,7 +16,16 @@ from gryphon.sender.config import as_toml, effective, read_config
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.interrupt import interruptible
-from gryphon.sender.options import DEFAULT_PORT, REFUSED, SendOptions, check, parse_files, parse_hold, parse_speed
+from gryphon.sender.options import (
+    DEFAULT_PORT,
+    REFUSED,
+    SendOptions,
+    check,
+    parse_files,
+    parse_hold,
+    parse_speed,
+    parse_trace_users,
+)
 from gryphon.sender.schedule import parse_duration, parse_loops, seconds
 
 log = logging.getLogger("gryphon")
@@ -115,6 +124,11 @@ def send(
     warmup: Annotated[
         str | None, typer.Option("--warmup", help="The first seconds, left out of percentiles and --fail-if.")
     ] = None,
+    trace: Annotated[int, typer.Option("--trace", help="Show the packets of the first N failed sessions.")] = 0,
+    trace_users: Annotated[str | None, typer.Option("--trace-users", help="Or those of users 0,17,...")] = None,
+    trace_file: Annotated[Path, typer.Option("--trace-file", help="Where --trace writes its capture.")] = Path(
+        "trace.pcap"
+    ),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Everything up to the first packet, then say what.")
     ] = False,
@@ -167,6 +181,9 @@ def send(
         quiet=quiet,
         warmup_s=0.0 if warmup is None else seconds(warmup, "--warmup"),
         dry_run=dry_run,
+        trace=trace,
+        trace_users=parse_trace_users(trace_users),
+        trace_file=trace_file,
         port=port,
         transmit=cast('Literal["raw", "link", "xdp", "auto"]', transmit),
         device=device,

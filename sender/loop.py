@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gryphon.sender.intercepts import Intercepts
     from gryphon.sender.replay.engine import Engine
     from gryphon.sender.replay.packet import Packets
+    from gryphon.sender.trace.tape import Tape
     from gryphon.sender.transmit.interface import Transmitter
 
 SLICE_RECORDS = 4096
@@ -79,6 +80,7 @@ class Loop:
         intercepts: where records come from.
         meter: called once a second with the time in nanoseconds (CLOCK_MONOTONIC).
         stop: whether somebody wants the run to end.
+        tape: told of every packet, both ways.
     """
 
     def __init__(
@@ -88,12 +90,14 @@ class Loop:
         intercepts: Intercepts,
         meter: Callable[[int], None],
         stop: Stopping,
+        tape: Tape | None = None,
     ) -> None:
         self._engine = engine
         self._transmitter = transmitter
         self._intercepts = intercepts
         self._meter = meter
         self._stop = stop
+        self._tape = tape
         self._busy_ns = 0  # when the last turn with something to do began
         self._starts = FEWEST_STARTS
         self.lost: GrantLost | None = None
@@ -124,6 +128,8 @@ class Loop:
     def _turn(self) -> int:
         """One round; the time it began."""
         records, samples = self._intercepts.read()
+        if self._tape is not None:
+            self._tape.heard(records)
         begun = now = time.monotonic_ns()
         events = len(records)
         while True:
@@ -164,6 +170,8 @@ class Loop:
 
     def _send(self, packets: Packets) -> None:
         """Offer the batch until all of it is taken; back-pressure slows the whole run down."""
+        if self._tape is not None:
+            self._tape.sent(time.monotonic_ns(), packets)
         taken = self._transmitter.send(packets)
         while taken < len(packets) and self._stop.signals < 2:
             self._transmitter.wait_writable(0.01)

@@ -21,6 +21,7 @@ SMALLEST_MTU, LARGEST_MTU = 576, 65535
 TRANSMITTERS = ("raw", "link", "xdp", "auto")
 
 MOST_THREADS = 64
+MOST_TRACED = 1000
 
 LONGEST_HOLD_S = 30 * 86_400.0
 
@@ -67,6 +68,9 @@ class SendOptions:
     quiet: bool  # no live view, no progress
     warmup_s: float  # left out of percentiles and thresholds
     dry_run: bool
+    trace: int  # failed sessions whose packets are shown
+    trace_users: tuple[int, ...]  # or those of these users, whatever becomes of them
+    trace_file: Path
     port: int
     transmit: Literal["raw", "link", "xdp", "auto"]
     device: str | None
@@ -76,6 +80,11 @@ class SendOptions:
     token: str | None
     token_file: Path | None
     effective: Mapping[str, Any] = field(default_factory=dict)  # all of it as a file of --config has it
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether packets are to be kept."""
+        return bool(self.trace or self.trace_users)
 
 
 def parse_speed(text: str) -> float:
@@ -127,6 +136,14 @@ def parse_arguments(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(file for text in texts if text.strip(", ") for file in parse_files(text))
 
 
+def parse_trace_users(text: str | None) -> tuple[int, ...]:
+    """``--trace-users 0,17``."""
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if len(parts) > MOST_TRACED or not all(part.isdecimal() for part in parts):
+        raise InputFault(f"--trace-users {text}: give at most {MOST_TRACED} numbers with commas, such as 0,17")
+    return tuple(int(part) for part in parts)
+
+
 def check(options: SendOptions) -> None:
     """Numbers in their bounds; InputFault with the bound."""
     if options.users < 1:
@@ -148,6 +165,13 @@ def check(options: SendOptions) -> None:
         raise InputFault(
             f"--warmup {options.warmup_s:g}s: nothing is left to measure of --duration {options.duration_s:g}s"
         )
+    if not 0 <= options.trace <= MOST_TRACED:
+        raise InputFault(f"--trace {options.trace}: give how many failed sessions to show, at most {MOST_TRACED}")
+    if options.trace and options.trace_users:
+        raise InputFault("--trace and --trace-users: give one of them, those that fail or those by their numbers")
+    for user in options.trace_users:
+        if not 0 <= user < options.users:
+            raise InputFault(f"--trace-users {user}: users are numbered from 0 to {options.users - 1:,}")
     if not 1 <= options.threads <= MOST_THREADS:
         raise InputFault(f"--threads {options.threads}: give a number from 1 to {MOST_THREADS}")
     if not 0 < options.port < 65536:

@@ -16,6 +16,7 @@ from gryphon.sender.prepare import Prepared
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.measures import Counter, Measures
 from gryphon.sender.results.verdict import Ending
+from gryphon.sender.trace.tape import Tape, Traced
 from gryphon.sender.transmit.choose import Sending
 from gryphon.sender.transmit.interface import SendError
 from gryphon.sender.troubles import troubles
@@ -37,6 +38,7 @@ class Outcome:
     statuses: Sequence[Status]  # of each intercept
     clocks: Sequence[Clock]
     notes: list[str] = field(default_factory=list)  # what stays behind
+    traced: Sequence[Traced] = ()
     private_bytes: int = 0  # memory of this process alone, where it is one of several
 
 
@@ -49,7 +51,15 @@ def play(
     stop: Stopping,
 ) -> Outcome:
     """Run the engine to its end and close the intercepts."""
-    loop = Loop(engine, sending.transmitter, intercepts, every_second, stop)
+    options = prepared.options
+    tape = Tape(engine, prepared.script, options.trace, options.trace_users) if options.is_traced else None
+
+    def tick(now_ns: int) -> None:
+        every_second(now_ns)
+        if tape is not None:
+            tape.look()
+
+    loop = Loop(engine, sending.transmitter, intercepts, tick, stop, tape)
     ending = loop.run()
     statuses = [intercept.status() for intercept in intercepts.opened]
     clocks = [intercept.clock() for intercept in intercepts.opened]
@@ -63,6 +73,7 @@ def play(
         lost=None if loop.lost is None else str(loop.lost),
         refused=sending.transmitter.errors(),
         examples=troubles(engine, prepared.recording),
+        traced=tape.finish() if tape is not None else [],
         statuses=statuses,
         clocks=clocks,
         notes=intercepts.close(clean=clean),

@@ -46,6 +46,8 @@ def run_send(options: SendOptions) -> int:
     places = parse_places(options.intercept, options.port)
     token = find_token(options.token, options.token_file)
     _check_writable(options.json)
+    if options.is_traced:
+        _check_writable(str(options.trace_file))
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
     if options.dry_run:
@@ -59,7 +61,25 @@ def run_send(options: SendOptions) -> int:
     notes = list(run.notes)
     for name, error in refused(run.outcomes).items():
         notes.append(f"this host refused {error.packets} packets with {name}, such as {error.example}")
+    if options.is_traced:
+        _show_traces(prepared, run)
     return _report(build_result(gather(prepared, run), thresholds), options.json, run.ending, notes)
+
+
+def _show_traces(prepared: Prepared, run: Run) -> None:
+    """The packets of failed or chosen sessions, on the terminal and as a capture."""
+    from gryphon.sender.trace.show import transcripts, write_capture
+
+    options, targets = prepared.options, prepared.choice.targets
+    traced = sorted((each for outcome in run.outcomes for each in outcome.traced), key=lambda each: each.user)
+    shown = traced[: options.trace or None]
+    for line in transcripts(shown, targets):
+        print(line, file=sys.stderr)
+    if not shown:
+        print("trace       no session that was watched has failed", file=sys.stderr)
+        return
+    write_capture(options.trace_file, shown, targets, time.time_ns() - time.monotonic_ns())
+    print(f"trace       these packets are in {options.trace_file}\n", file=sys.stderr)
 
 
 def _check_writable(path: str | None) -> None:

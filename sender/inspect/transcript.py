@@ -57,7 +57,7 @@ def _lines(examined: Examined, connection: int, columns: int) -> Iterator[str]:
         if end and not closed and packet.flags & (FIN | RST):
             yield _marker(end, columns)
             closed = True
-        yield _line(packet, int(row["start_ns"]), width, columns)
+        yield line(packet, int(row["start_ns"]), width, columns)
     if end and not closed:
         yield _marker(end, columns)
 
@@ -160,17 +160,17 @@ def _marker(text: str, columns: int) -> str:
     return f"--- {text} ".ljust(columns, "-")[:columns]
 
 
-def _line(packet: Packet, start_ns: int, width: int, columns: int) -> str:
+def line(packet: Packet, start_ns: int, width: int, columns: int) -> str:
     """One packet."""
     letters = "".join(letter for bit, letter in _LETTERS if packet.flags & bit) or "-"
     arrow = "->" if packet.from_client else "<-"
     ack = "" if packet.ack is None else str(packet.ack)
     micro = (packet.time_ns - start_ns) // 1000
-    line = f"{micro // 1_000_000:4}.{micro % 1_000_000:06} {arrow} {letters:<5} {packet.seq:>{width}} {ack:>{width}}"
-    line += f" {packet.length:>6} {packet.window:>8}"
+    text = f"{micro // 1_000_000:4}.{micro % 1_000_000:06} {arrow} {letters:<5} {packet.seq:>{width}} {ack:>{width}}"
+    text += f" {packet.length:>6} {packet.window:>8}"
     if packet.mark:
-        line += f"  [{packet.mark}]"
-    return f"{line}  {printable(packet.data, columns - len(line) - 2)}".rstrip()[:columns]
+        text += f"  [{packet.mark}]"
+    return f"{text}  {printable(packet.data, columns - len(text) - 2)}".rstrip()[:columns]
 
 
 def printable(data: bytes, room: int) -> str:

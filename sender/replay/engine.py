@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -19,9 +20,9 @@ from gryphon.sender.replay.arrivals import NEVER, Arrivals
 from gryphon.sender.replay.core import CORE, PLAIN_PYTHON, bind
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
-from gryphon.sender.replay.measures import Counter, Measures
+from gryphon.sender.replay.measures import FAILURES, Counter, Measures
 from gryphon.sender.replay.packet import PACKET, Packets
-from gryphon.sender.replay.rows import Mark, new_users
+from gryphon.sender.replay.rows import FAILED, OUTCOME, Before, Mark, new_users
 from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.sequence import MASK
 from gryphon.sender.replay.wanted import Wanted
@@ -175,6 +176,33 @@ class Engine:
     def number(self, row: int) -> int:
         """The number in the whole run of a user of this engine, as ``core.user_number``."""
         return row * self._plan.shares + self._plan.share
+
+    @property
+    def size(self) -> int:
+        """Users of this engine."""
+        return len(self._users)
+
+    def rows_of(self, numbers: Sequence[int]) -> list[int]:
+        """The rows here of users by their numbers in the whole run; those of other engines are left out."""
+        plan = self._plan
+        return [number // plan.shares for number in numbers if number % plan.shares == plan.share]
+
+    def loops(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """In which loop these users are."""
+        loops: npt.NDArray[np.int64] = self._users["loop"][rows].astype(np.int64)
+        return loops
+
+    def failures(self, rows: npt.NDArray[np.int64]) -> list[tuple[int, int, str]]:
+        """Of these users those with a failed session: row, the latest loop that may be it, the reason if known."""
+        reasons = list(FAILURES)
+        found = []
+        for row in rows[self._users["outcome"][rows] & Before.FAILED != 0]:
+            outcome, loop = int(self._users["outcome"][row]) & OUTCOME, int(self._users["loop"][row])
+            known = outcome >= FAILED
+            found.append(
+                (int(row), loop if known or not loop else loop - 1, reasons[outcome - FAILED] if known else "failed")
+            )
+        return found
 
     def idle_ns(self, now_ns: int, most_ns: int = 50_000_000) -> int:
         """How long nothing is due, at most ``most_ns``."""

@@ -1,0 +1,1 @@
+"""``--trace``: the packets of sessions that failed, as the engine saw them."""
