@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
+from gryphon.sender.check.cli import check as check_hosts
 from gryphon.sender.config import as_toml, effective, read_config
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
@@ -221,6 +222,7 @@ def demo(
 
 
 app.command(no_args_is_help=True)(extract)
+app.command("check")(check_hosts)
 
 
 class _LogFile(logging.FileHandler):

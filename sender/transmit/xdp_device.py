@@ -30,10 +30,10 @@ def why_not(hops: Sequence[Hop]) -> str | None:
     Most drivers say so only once they have an XDP program, veth at any time.
     """
     for index, name in _devices(hops):
-        features = _features(index)
-        if features is None or features & _NDO_XMIT:
+        bits = features(index)
+        if bits is None or bits & _NDO_XMIT:
             continue
-        if not features & _BASIC or kind_of(index) == "veth":
+        if not bits & _BASIC or kind_of(index) == "veth":
             return refusal(name)
     return None
 
@@ -51,8 +51,8 @@ def prepare(program: XdpProgram, hops: Sequence[Hop]) -> None:
                 program.attach_passing(index)
             except OSError as error:
                 log.info("%s takes no XDP program (%s), which its driver may want", name, os.strerror(error.errno or 0))
-        features = _features(index)
-        if features is not None and not features & _NDO_XMIT:
+        bits = features(index)
+        if bits is not None and not bits & _NDO_XMIT:
             raise EnvironmentFault(refusal(name))
 
 
@@ -75,8 +75,8 @@ def _devices(hops: Sequence[Hop]) -> list[tuple[int, str]]:
     return list({hop.lower: hop.device for hop in hops}.items())
 
 
-def _features(index: int) -> int | None:
-    """The driver's NETDEV_XDP_ACT_* bits; None where the kernel does not tell them (before Linux 6.3)."""
+def features(index: int) -> int | None:
+    """A driver's NETDEV_XDP_ACT_* bits; None where the kernel does not tell them (before Linux 6.3)."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:

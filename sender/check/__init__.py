@@ -1,0 +1,1 @@
+"""What a run needs of the hosts that take part, and whether they have it."""
