@@ -25,6 +25,7 @@ OF_TESTS = {
     "mosquitto": "mosquitto",
     "mosquitto_pub": "mosquitto-clients",
     "mosquitto_sub": "mosquitto-clients",
+    "nft": "nftables",
     "redis-cli": "redis-tools",
     "redis-server": "redis-server",
     "smtpd": "opensmtpd",

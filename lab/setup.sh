@@ -11,7 +11,7 @@ servers="nginx-light:nginx redis-server:redis-server memcached:memcached postgre
 packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
           tcpdump curl
           tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4
-          redis-tools mosquitto-clients python3-websockets python3-pymemcache"
+          nftables redis-tools mosquitto-clients python3-websockets python3-pymemcache"
 # A machine has one mail server, and a second would remove it: OpenSMTPD only where there is none.
 if ! dpkg-query -W -f='${db:Status-Status} ${Provides}\n' 2>/dev/null | grep -q '^installed .*mail-transport-agent'; then
     servers="$servers opensmtpd:opensmtpd"

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gryphon.controller.errors import InputFault
-from gryphon.sender.check.facts import Asked, Role
+from gryphon.controller.tokens import find_token
+from gryphon.sender.check.canary import Outcome
+from gryphon.sender.check.facts import Asked, Facts, Role
+from gryphon.sender.check.fly import Flown, Request, fly
 from gryphon.sender.check.gather import gather
 from gryphon.sender.check.point import Row, judge
 from gryphon.sender.check.points import POINTS
@@ -65,9 +68,26 @@ def run_check(options: CheckOptions) -> int:
     quiet = options.json == "-"
     if not quiet:
         print("\n".join(lines(rows, asked)), flush=True)
-    status = LACKING if any(row.bad for row in rows) else 0
-    _write(options.json, _document(asked, rows, status))
+    flown = _fly(options, described, facts, quiet)
+    broken = any(one.outcome is not Outcome.CONNECTED for one in flown)
+    status = LACKING if broken or any(row.bad for row in rows) else 0
+    _write(options.json, _document(asked, rows, flown, status))
     return status
+
+
+def _fly(options: CheckOptions, described: Described, facts: Facts, quiet: bool) -> list[Flown]:
+    """The canaries, where servers, ranges and intercepts are named."""
+    if not described.transfers or not described.pool or not described.places:
+        return []
+    token = find_token(options.token, options.token_file)
+    request = Request(
+        described.transfers.services,
+        described.pool,
+        described.places,
+        token.value if token else None,
+        options.xdp_mode,
+    )
+    return fly(request, facts, lambda step: None if quiet else print(f"canary: {step}", flush=True))
 
 
 def _describe(options: CheckOptions) -> Described:
@@ -96,12 +116,13 @@ def _asked(options: CheckOptions, described: Described) -> Asked:
     )
 
 
-def _document(asked: Asked, rows: Sequence[Row], status: int) -> dict[str, Any]:
+def _document(asked: Asked, rows: Sequence[Row], flown: Sequence[Flown], status: int) -> dict[str, Any]:
     """The result for programs."""
     return {
         "version": version("gryphon"),
         "roles": list(asked.roles),
         "points": [row.document() for row in rows],
+        "canaries": [one.document() for one in flown],
         "exit_status": status,
     }
 

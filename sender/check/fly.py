@@ -1,0 +1,183 @@
+"""Flies canaries: grants, one connection for each server and range, and what it comes to."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.source import IPAddress, IPNetwork, Service
+from gryphon.sender.check.canary import Canary, Outcome
+from gryphon.sender.check.explain import Cause, Flight, causes
+from gryphon.sender.check.facts import Facts
+from gryphon.sender.intercepts import Intercepts, Place, open_intercepts
+from gryphon.sender.ranges import Pool
+from gryphon.sender.replay.packet import Packets
+from gryphon.sender.transmit.interface import Target, Transmitter
+
+MOST = 4
+"""Canaries of one check."""
+_TURN_S = 0.02
+_FIRST_PORT, _PORTS = 32_768, 28_233  # as the users have them (replay/addresses.py)
+_LAST_S = 0.05  # the answer to the reset, if any, is still dropped
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Flown:
+    """One canary's end."""
+
+    flight: Flight
+    outcome: Outcome
+    steps: tuple[str, ...]
+    causes: tuple[Cause, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As in the JSON."""
+        return {
+            "server": f"{self.flight.service[0]} port {self.flight.service[1]}",
+            "range": str(self.flight.network),
+            "intercept": self.flight.grant,
+            "outcome": str(self.outcome),
+            "steps": list(self.steps),
+            "causes": [cause._asdict() for cause in self.causes],
+        }
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the canaries need of the run that is to come."""
+
+    services: Sequence[Service]
+    pool: Pool
+    places: Sequence[Place]
+    token: str | None
+    xdp_mode: Literal["auto", "native", "generic"]
+
+
+def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
+    """One canary after the other, each step told as it happens.
+
+    Raises:
+        InputFault: a remote intercept and no token.
+    """
+    plan = itertools.islice(itertools.product(enumerate(request.services), request.pool.networks), MOST)
+    try:
+        intercepts = open_intercepts(
+            request.places, request.token, request.services, request.pool.networks, request.xdp_mode
+        )
+    except EnvironmentFault as fault:
+        tell(f"no grant: {fault}")
+        flight = Flight(request.services[0], request.pool.networks[0])
+        return [Flown(flight, Outcome.NO_GRANT, (str(fault),), ())]
+    flown = []
+    with intercepts:
+        for intercept in intercepts.opened:
+            tell(f"granted: answers to {_listed(request.pool)} are dropped by {intercept.grant.intercept}")
+        with closing(_transmitter(request.services)) as transmitter:
+            for (index, service), network in plan:
+                flight = _flight(request, service, network, intercepts, facts)
+                flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
+        _drop_last(intercepts)
+    return flown
+
+
+def _listed(pool: Pool) -> str:
+    """The ranges for people."""
+    return ", ".join(map(str, pool.networks))
+
+
+def _transmitter(services: Sequence[Service]) -> Transmitter:
+    """Raw packets, compiled now if they never were."""
+    from gryphon.sender.transmit.raw import RawTransmitter
+    from gryphon.sender.warm import warm_up
+
+    warm_up(("transmit",))
+    targets = [Target(address, port, index) for index, (address, port) in enumerate(services)]
+    return RawTransmitter(targets, np.zeros(64, np.uint8), 16)
+
+
+def _flight(request: Request, service: Service, network: IPNetwork, intercepts: Intercepts, facts: Facts) -> Flight:
+    """What can be known before it flies."""
+    place, path = request.places[0], facts.servers.get(service)
+    leads = path.device if path else ""
+    own = [
+        address.ip
+        for one in facts.interfaces
+        for address in one.addresses
+        if one.name == leads and address.version == network.version
+    ]
+    return Flight(
+        service,
+        network,
+        grant=intercepts.opened[0].grant.intercept,
+        host=place.host,
+        at_server=bool(place.host) and service[0] in _addresses(place.host),
+        here=not place.host and bool(path and path.local),
+        leads=leads,
+        own=own[0] if own else None,
+    )
+
+
+def _addresses(host: str) -> set[str | IPAddress]:
+    """The addresses of a host that a grant was got from."""
+    from ipaddress import ip_address
+
+    try:
+        return {ip_address(str(info[4][0]).partition("%")[0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
+
+
+def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmitter: Transmitter, tell: Tell) -> Flown:
+    """One of them."""
+    at = pool.networks.index(flight.network)
+    address = flight.network[pool.first[at] - int(flight.network[0]) + random.randrange(pool.counts[at])]
+    canary = Canary(address, _FIRST_PORT + random.randrange(_PORTS), index, random.getrandbits(32))
+    before = dict(transmitter.errors())
+    told = 0
+    packets = canary.start(time.monotonic_ns())
+    while True:
+        _send(transmitter, packets)
+        refused = [name for name, error in transmitter.errors().items() if error != before.get(name)]
+        if refused and canary.outcome is None:
+            canary.refused_here(refused[0])
+            flight = replace(flight, error=refused[0])
+        for step in canary.steps[told:]:
+            tell(step)
+        told = len(canary.steps)
+        if canary.outcome is not None:
+            break
+        intercepts.wait(_TURN_S)
+        packets = canary.take(intercepts.read().records, time.monotonic_ns())
+        if not len(packets):
+            packets = canary.look(time.monotonic_ns())
+    found = causes(canary.outcome, flight)
+    for number, cause in enumerate(found, 1):
+        tell(f"{number}. {cause.sentence}  ->  {cause.mend}")
+    return Flown(flight, canary.outcome, tuple(canary.steps), tuple(found))
+
+
+def _send(transmitter: Transmitter, packets: Packets) -> None:
+    """All of them; a full queue is waited for."""
+    taken = transmitter.send(packets) if len(packets) else 0
+    while taken < len(packets):
+        transmitter.wait_writable(0.01)
+        taken += transmitter.send(packets[taken:])
+
+
+def _drop_last(intercepts: Intercepts) -> None:
+    """What the server may still say is read, and so the grant ends with nothing under way."""
+    until = time.monotonic() + _LAST_S
+    while (left := until - time.monotonic()) > 0:
+        intercepts.wait(left)
+        intercepts.read()

@@ -1,0 +1,188 @@
+"""The canary comes through where all is well, and says step by step where it was lost, with what mends that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from checking import RANGE, RUN, changed, check, sysctl
+from intercepting import Intercept
+from sending import BY_NAME, ENVIRONMENT, TOKEN, established, intercepted
+
+from gryphon.lab.commands import interception
+from gryphon.lab.hosts import Lab
+from gryphon.lab.needs import tool
+from gryphon.lab.servers import Nginx
+from gryphon.lab.topologies import TOPOLOGIES
+from gryphon.lab.wiring import SERVER_V4, SERVER_V6
+
+ASSISTANT = BY_NAME["assistant"]
+
+
+@pytest.fixture(autouse=True)
+def _answering(nginx: Nginx) -> None:
+    """A server that listens."""
+
+
+@contextmanager
+def ruled(lab: Lab, rule: str) -> Iterator[None]:
+    """One rule of nftables for what comes to the server."""
+    chain = f"chain incoming {{\ntype filter hook input priority 0\n{rule}\n}}"
+    lab.run("server", [tool("nft"), "-f", "-"], text=f"table inet canary {{\n{chain}\n}}\n")
+    try:
+        yield
+    finally:
+        lab.run("server", [tool("nft"), "delete", "table", "inet", "canary"])
+
+
+@pytest.mark.parametrize("name", [topology.name for topology in TOPOLOGIES])
+def test_where_all_is_well_it_comes_through_and_leaves_nothing(lab: Lab, name: str) -> None:
+    with intercepted(lab, name) as (topology, _):
+        checked = check(lab, "sender", *RUN, "-s", topology.intercept)
+    assert checked.status == 0, checked.text
+    assert checked.canary["outcome"] == "connected"
+    assert checked.bad == []
+    steps = checked.canary["steps"]
+    assert steps[0].startswith("SYN sent from 10.17.15.")
+    assert steps[1].startswith("SYN-ACK seen by the intercept after ")
+    assert steps[-1] == "RST sent: the server forgets the connection"
+    assert established(lab) == []
+    assert "xdp" not in lab.run("sender", ["ip", "link", "show", "eth0"]).stdout
+
+
+def test_it_flies_over_ipv6(lab: Lab) -> None:
+    with intercepted(lab, "local") as (topology, _):
+        checked = check(lab, "sender", "-x", f"80-[{SERVER_V6}]:80", "-c", "fd00:17::/64", "-s", topology.intercept)
+    assert (checked.status, checked.canary["outcome"]) == (0, "connected"), checked.text
+
+
+def test_a_server_that_does_not_listen_is_named(lab: Lab) -> None:
+    with intercepted(lab, "local"):
+        checked = check(lab, "sender", "-x", f"81-{SERVER_V4}:81", "-c", "10.17.15.*", "-s", "xdp:eth0")
+    assert (checked.status, checked.canary["outcome"]) == (3, "refused"), checked.text
+    place, mend = checked.cause(f"nothing listens at {SERVER_V4}:81")
+    assert place == 1
+    assert "ss -ltn 'sport = :81'" in mend
+
+
+def test_a_missing_route_is_the_first_cause_in_the_assistant_topology(lab: Lab) -> None:
+    lost = changed(lab, "server", f"route add unreachable {RANGE}", f"route del unreachable {RANGE}")
+    with intercepted(lab, "assistant"), lost:
+        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
+    assert (checked.status, checked.canary["outcome"]) == (3, "silent"), checked.text
+    assert "the intercept saw no SYN-ACK in 3 s" in checked.text
+    place, mend = checked.cause(f"the server has no route for {RANGE} via the assistant")
+    assert (place, mend) == (1, f"on the server: ip route replace {RANGE} via {ASSISTANT.intercept}")
+
+
+def test_a_range_on_the_server_s_link_is_a_cause(lab: Lab) -> None:
+    on_link = changed(lab, "server", f"route add {RANGE} dev eth0", f"route del {RANGE} dev eth0")
+    with intercepted(lab, "local"), on_link:
+        checked = check(lab, "sender", *RUN, "-s", "xdp:eth0")
+    assert (checked.status, checked.canary["outcome"]) == (3, "silent"), checked.text
+    place, mend = checked.cause("or has it on its link, where nobody answers ARP")
+    assert (place, mend) == (1, f"on the server: ip route replace {RANGE} via 10.16.15.117")
+
+
+def test_a_strict_filter_on_the_server_is_a_cause(lab: Lab) -> None:
+    with intercepted(lab, "assistant"), sysctl(lab, "server", "net.ipv4.conf.eth0.rp_filter", 1):
+        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
+    assert (checked.status, checked.canary["outcome"]) == (3, "silent"), checked.text
+    place, mend = checked.cause("rp_filter")
+    assert place == 2
+    assert "sysctl -w net.ipv4.conf.all.rp_filter=0" in mend
+
+
+def test_a_program_at_xdp_of_the_server_itself_is_the_first_cause(lab: Lab) -> None:
+    wrong = BY_NAME["target"]._replace(hook="--xdp", name="wrong")
+    with interception(lab, wrong, ENVIRONMENT, lambda _: None):
+        checked = check(lab, "sender", *RUN, "-s", wrong.intercept)
+        there = check(lab, "server", "--role", "server", *RUN)
+    assert checked.canary["outcome"] == "silent", checked.text
+    place, mend = checked.cause("at XDP of eth0 on the server itself")
+    assert (place, mend) == (1, "on the server: gryphon-intercept --tc eth0")
+    assert any("start gryphon-intercept --tc eth0" in line for line in there.bad), there.text
+
+
+def test_a_program_at_tc_egress_of_an_assistant_is_the_first_cause(lab: Lab) -> None:
+    wrong = ASSISTANT._replace(hook="--tc", name="wrong")
+    lab.route_forged("assistant")
+    with interception(lab, wrong, ENVIRONMENT, lambda _: None):
+        checked = check(lab, "sender", *RUN, "-s", wrong.intercept)
+        there = check(lab, "assistant", "--role", "assistant", *RUN)
+    assert checked.canary["outcome"] == "silent", checked.text
+    place, mend = checked.cause("at tc egress of eth0")
+    assert (place, mend) == (1, f"on {ASSISTANT.intercept}: gryphon-intercept --xdp eth0")
+    assert any("start gryphon-intercept --xdp eth0" in line for line in there.bad), there.text
+
+
+def test_answers_that_reach_another_interface_of_the_assistant_are_a_cause(lab: Lab) -> None:
+    lab.route_forged("assistant")
+    running = Intercept(lab, "assistant", "elsewhere", "--xdp", "eth1", "--linger", "0", token=TOKEN)
+    running.is_ready()
+    try:
+        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
+    finally:
+        lab.end(running.child)
+    assert checked.canary["outcome"] == "silent", checked.text
+    _, mend = checked.cause("answers reach another interface of the assistant than eth1")
+    assert mend.startswith(f"on {ASSISTANT.intercept}: ip -s link")
+
+
+def test_in_the_local_topology_the_interface_that_leads_to_the_server_is_named(lab: Lab) -> None:
+    lab.route_forged("sender")
+    checked = check(lab, "sender", *RUN, "-s", "xdp:eth1")
+    assert checked.canary["outcome"] == "silent", checked.text
+    place, mend = checked.cause("answers come in by eth0, which leads to the server, and eth1 is watched")
+    assert (place, mend) == (1, "-s xdp:eth0")
+
+
+def test_answers_that_leave_the_server_by_another_interface_are_named(lab: Lab) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        lab.route_forged("assistant")
+        checked = check(lab, "sender", *RUN, "-s", topology.intercept)
+        there = check(lab, "server", *RUN)
+    lab.route_forged("sender")
+    assert checked.canary["outcome"] == "silent", checked.text
+    _, mend = checked.cause("answers leave the server by another interface than eth0")
+    assert "ip route get 10.17.15.1" in mend
+    assert there.document["roles"] == ["server"]
+    (line,) = [line for line in there.bad if line.startswith("route of the range")]
+    assert "leads out of eth1, and eth0 is watched" in line
+    assert "gryphon-intercept --tc eth1" in line
+
+
+def test_a_firewall_that_rejects_the_range_is_named(lab: Lab) -> None:
+    with intercepted(lab, "local"), ruled(lab, f"ip saddr {RANGE} reject with icmp type admin-prohibited"):
+        checked = check(lab, "sender", *RUN, "-s", "xdp:eth0")
+    assert (checked.status, checked.canary["outcome"]) == (3, "unreachable"), checked.text
+    assert "ICMP error: prohibited by a filter" in checked.text
+    place, mend = checked.cause("a firewall on the server rejects")
+    assert place == 1
+    assert f"ip saddr {RANGE} tcp dport 80 accept" in mend
+
+
+def test_an_ack_that_does_not_arrive_is_seen_by_the_syn_ack_that_comes_again(lab: Lab) -> None:
+    with intercepted(lab, "local"), ruled(lab, f"ip saddr {RANGE} tcp flags & (syn | ack | rst) == ack drop"):
+        checked = check(lab, "sender", *RUN, "-s", "xdp:eth0")
+    assert (checked.status, checked.canary["outcome"]) == (3, "repeated"), checked.text
+    checked.cause("the ACK is lost on the way")
+    assert checked.cause("the queue of connections that the server has not accepted is full")[0] == 1
+
+
+def test_a_refused_grant_and_a_missing_intercept_are_said(lab: Lab) -> None:
+    missing = check(lab, "sender", *RUN, "-s", SERVER_V4)
+    assert (missing.status, missing.canary["outcome"]) == (3, "no grant")
+    assert "no intercept listens at 10.16.15.118:36524: start gryphon-intercept" in missing.text
+    with intercepted(lab, "target", "--allow-ranges", "10.17.99.0/24") as (topology, _):
+        refused = check(lab, "sender", *RUN, "-s", topology.intercept)
+    assert (refused.status, refused.canary["outcome"]) == (3, "no grant")
+    assert f"the forged range {RANGE} is not allowed here" in refused.text
+
+
+def test_a_missing_route_to_the_server_is_named_before_anything_is_sent(lab: Lab) -> None:
+    with changed(lab, "sender", f"route add unreachable {SERVER_V4}", f"route del unreachable {SERVER_V4}"):
+        checked = check(lab, "sender", *RUN, "-s", "xdp:eth0")
+    assert (checked.status, checked.canary["outcome"]) == (3, "not sent"), checked.text
+    assert any(line.startswith("route to the server: there is no route") for line in checked.bad)
