@@ -11,8 +11,9 @@ from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.capture.unpack import check_readable
+from gryphon.sender.check.start import warn_before
 from gryphon.sender.divide import Share, share_out
-from gryphon.sender.intercepts import taken_addresses
+from gryphon.sender.intercepts import parse_places, taken_addresses
 from gryphon.sender.options import SMALLEST_MTU, SendOptions
 from gryphon.sender.ranges import check_pool, parse_pool
 from gryphon.sender.replay.arrivals import Arrivals
@@ -71,6 +72,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     # before seconds of compiling: whether packets can be sent at all
     choice = _choose(options, transfers)
     options = _within(options, choice)
+    warn_before(transfers, pool, parse_places(options.intercept, options.port), options.users, choice.way)
     check_readable(options.files)
     warm_up()
     rules = Rules(

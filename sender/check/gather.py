@@ -37,7 +37,7 @@ def gather(asked: Asked) -> Facts:
 
 
 def gather_quick(asked: Asked, asking: bool = False) -> Facts:
-    """What the points at a run's start read: sysctls, routes, neighbours, a watched interface's offloads.
+    """What the points at a run's start read: sysctls, routes, neighbours.
 
     Args:
         asking: have the kernel ask for real hosts in ranges that lie on a link.
@@ -51,7 +51,7 @@ def gather_quick(asked: Asked, asking: bool = False) -> Facts:
         if asking:
             network.ask_for_strangers(netlink, tables, asked.networks, there)
         return Facts(
-            interfaces=_with_offloads(there, None if asking else {name for _, name in asked.local}),
+            interfaces=tuple(there),
             sysctls=proc.sysctls(proc.SYSCTLS) | proc.rp_filters(names.values()),
             ranges={each: network.path_to(tables, _first(each), names) for each in asked.networks},
             servers={service: network.path_to(tables, service[0], names) for service in asked.services},
@@ -64,23 +64,21 @@ def _first(range_: IPNetwork) -> IPAddress:
     return range_[min(1, range_.num_addresses - 1)]
 
 
-def _with_offloads(there: list[Interface], only: set[str] | None) -> tuple[Interface, ...]:
-    """The interfaces with their offloads, of all or of some."""
-    found = network.offloads(one.name for one in there if only is None or one.name in only) if only != set() else {}
-    return tuple(one._replace(offloads=found.get(one.name)) for one in there)
-
-
 def _with_programs(there: tuple[Interface, ...]) -> tuple[Interface, ...]:
-    """The interfaces with what hangs on them, and what their drivers can."""
+    """The interfaces with what hangs on them, what their drivers can, and their offloads."""
     from gryphon.controller.abilities import hooks_of
     from gryphon.sender.transmit.xdp_device import features
 
     found = []
+    offloads = network.offloads(one.name for one in there)
     for one in there:
         hooks = hooks_of(one.name, one.index)
         found.append(
             one._replace(
-                xdp_features=features(one.index), xdp=hooks.xdp if hooks else None, tc=hooks.tc if hooks else None
+                xdp_features=features(one.index),
+                xdp=hooks.xdp if hooks else None,
+                tc=hooks.tc if hooks else None,
+                offloads=offloads.get(one.name),
             )
         )
     return tuple(found)

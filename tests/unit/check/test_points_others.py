@@ -109,7 +109,8 @@ def test_a_watched_interface_that_does_not_lead_to_the_server_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "mend"), [("Amazon EC2", "--no-source-dest-check"), ("Google", "--can-ip-forward"), ("Dell Inc.", "-c")]
+    ("vendor", "mend"),
+    [("Amazon EC2", "--no-source-dest-check"), ("Google", "--can-ip-forward"), ("Dell Inc.", "canary is one")],
 )
 def test_a_cloud_that_drops_forged_sources_is_told_with_its_switch(vendor: str, mend: str) -> None:
     (row,) = rows(spoiled(AWAY, vendor=vendor), SENDER, "source validation")
