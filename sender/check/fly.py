@@ -80,7 +80,7 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
         flight = Flight(request.services[0], request.pool.networks[0])
         return [Flown(flight, Outcome.NO_GRANT, (str(fault),), ())]
     flown = []
-    with intercepts:
+    try:
         for intercept in intercepts.opened:
             tell(f"granted: answers to {_listed(request.pool)} are dropped by {intercept.grant.intercept}")
         with closing(_transmitter(request.services)) as transmitter:
@@ -88,6 +88,8 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
                 flight = _flight(request, service, network, intercepts, facts)
                 flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
         _drop_last(intercepts)
+    finally:  # one connection, which is reset or interrupted: nothing for which an interception had to linger here
+        intercepts.close(clean=True)
     return flown
 
 

@@ -15,7 +15,7 @@ from gryphon.sender.transmit.netlink import ETHERNET, FAILED, LOCAL, UP, Tables
 
 _LOOPBACK = 8  # IFF_LOOPBACK
 _INCOMPLETE = 1  # NUD_INCOMPLETE
-_KNOWN = 0x02 | 0x04 | 0x08 | 0x10 | 0x80  # NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT
+_HEARD = 0x02 | 0x04 | 0x08 | 0x10  # NUD_REACHABLE, STALE, DELAY, PROBE; PERMANENT somebody has entered
 MOST_ASKED = 256
 """Addresses of a range on the link that are asked for at most."""
 _PATIENCE_S = 1.0
@@ -75,7 +75,7 @@ def strangers(netlink: Any, networks: Sequence[IPNetwork], names: Mapping[int, s
     found = []
     for message in netlink.get_neighbours():
         text, hardware = message.get_attr("NDA_DST"), message.get_attr("NDA_LLADDR")
-        if not text or not hardware or not message["state"] & _KNOWN:
+        if not text or not hardware or not message["state"] & _HEARD:
             continue
         address = ip_address(text)
         if message["ifindex"] in names and any(address in network for network in networks):

@@ -7,7 +7,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 
 from gryphon.controller.policy import contains
 from gryphon.controller.source import IPNetwork
-from gryphon.sender.check.facts import Asked, Facts, Path
+from gryphon.sender.check.facts import Asked, Facts, Interface, Path
 from gryphon.sender.check.point import Finding, missing, supported, unknown
 
 
@@ -109,11 +109,17 @@ def rp_filter(facts: Facts, asked: Asked) -> Iterator[Finding]:
         return
     findings = [
         finding
-        for one in facts.interfaces
-        if one.up
+        for one in _entrances(facts, asked)
         for finding in _strict(one.name, max(common, _own(facts, one.name)), facts, asked)
     ]
-    yield from findings or [supported("off, or harmless on every interface")]
+    yield from findings or [supported("off, or harmless for these ranges")]
+
+
+def _entrances(facts: Facts, asked: Asked) -> list[Interface]:
+    """The interfaces by which packets for the services come: those with their addresses, if any has; else all."""
+    up = [one for one in facts.interfaces if one.up]
+    wanted = {address for address, _ in asked.services}
+    return [one for one in up if any(own.ip in wanted for own in one.addresses)] or up
 
 
 def _own(facts: Facts, name: str) -> int:

@@ -53,6 +53,11 @@ class Described:
     pool: Pool | None
     places: Sequence[Place]
 
+    @property
+    def flies(self) -> bool:
+        """Whether there is all that a canary needs."""
+        return bool(self.transfers and self.pool and self.places)
+
 
 def run_check(options: CheckOptions) -> int:
     """Say how this host does; the exit status.
@@ -61,6 +66,7 @@ def run_check(options: CheckOptions) -> int:
         InputFault: options of another form.
     """
     described = _describe(options)
+    token = _token(options, described)
     asked = _asked(options, described)
     facts = gather(asked)
     asked = with_roles(asked, facts)
@@ -68,25 +74,30 @@ def run_check(options: CheckOptions) -> int:
     quiet = options.json == "-"
     if not quiet:
         print("\n".join(lines(rows, asked)), flush=True)
-    flown = _fly(options, described, facts, quiet)
+    flown = _fly(options, described, token, facts, quiet)
     broken = any(one.outcome is not Outcome.CONNECTED for one in flown)
     status = LACKING if broken or any(row.bad for row in rows) else 0
     _write(options.json, _document(asked, rows, flown, status))
     return status
 
 
-def _fly(options: CheckOptions, described: Described, facts: Facts, quiet: bool) -> list[Flown]:
+def _token(options: CheckOptions, described: Described) -> str | None:
+    """The token, found missing before anything takes time."""
+    token = find_token(options.token, options.token_file)
+    remote = next((place.host for place in described.places if place.host), None)
+    if token is None and remote and described.flies:
+        raise InputFault(
+            f"no token for the intercept at {remote}: give the one it printed at its start, with --token, "
+            "--token-file or GRYPHON_TOKEN; without -s this host is checked alone"
+        )
+    return token.value if token else None
+
+
+def _fly(options: CheckOptions, described: Described, token: str | None, facts: Facts, quiet: bool) -> list[Flown]:
     """The canaries, where servers, ranges and intercepts are named."""
     if not described.transfers or not described.pool or not described.places:
         return []
-    token = find_token(options.token, options.token_file)
-    request = Request(
-        described.transfers.services,
-        described.pool,
-        described.places,
-        token.value if token else None,
-        options.xdp_mode,
-    )
+    request = Request(described.transfers.services, described.pool, described.places, token, options.xdp_mode)
     return fly(request, facts, lambda step: None if quiet else print(f"canary: {step}", flush=True))
 
 

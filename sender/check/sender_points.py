@@ -66,7 +66,8 @@ def tracked(facts: Facts, asked: Asked) -> Iterator[Finding]:
 
 def source_validation(facts: Facts, asked: Asked) -> Iterator[Finding]:
     """Whether the network takes packets from addresses that are not this host's; only a packet can show it."""
-    canary = "gryphon check -x ... -s ... -c ... sends one"
+    flies = asked.services and asked.networks and (asked.intercepts or asked.local)
+    canary = "the canary is one" if flies else "gryphon check -x ... -s ... -c ... sends one"
     if facts.vendor is None:
         yield unknown("whether the network drops forged sources, only a packet shows", canary)
         return

@@ -127,12 +127,20 @@ def _files_of(shown: str, listener: Listener, asked: Asked) -> Finding:
     if room >= asked.users + 32 * len(listener.processes):
         return supported(f"{named}, {asked.users:,} users")
     each = asked.users // len(listener.processes) + 1024
-    first = listener.processes[0]
     return missing(
         f"{named}, too few for {asked.users:,} users",
-        f"prlimit --pid {first.number} --nofile={each}:{each} (for good: LimitNOFILE={each} in its systemd unit, nginx "
+        f"{_prlimit(listener.processes, each)} (for good: LimitNOFILE={each} in its systemd unit, nginx "
         "also worker_rlimit_nofile and worker_connections)",
     )
+
+
+def _prlimit(processes: tuple[Process, ...], files: int) -> str:
+    """The command for one process, or for each of several."""
+    limit = f"--nofile={files}:{files}"
+    if len(processes) == 1:
+        return f"prlimit --pid {processes[0].number} {limit}"
+    numbers = " ".join(str(process.number) for process in processes)
+    return f"for p in {numbers}; do prlimit --pid $p {limit}; done"
 
 
 def _named(processes: tuple[Process, ...]) -> str:

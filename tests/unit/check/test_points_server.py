@@ -136,3 +136,17 @@ def test_a_range_on_the_link_of_an_interface_is_no_fault_as_long_as_nobody_answe
 def test_without_a_range_the_route_is_told_as_unknown() -> None:
     (row,) = rows(HEALTHY, replace(SERVER, networks=()), "route of the range")
     assert row.finding.verdict is Verdict.UNKNOWN
+
+
+def test_each_of_several_processes_with_too_few_files_gets_the_command() -> None:
+    workers = tuple(Process(number, "nginx", 100) for number in (5, 6))
+    facts = spoiled(listeners={SERVICE: Listener(2, 4096, 0, workers)})
+    (line,) = bad(facts, SERVER)
+    assert "for p in 5 6; do prlimit --pid $p --nofile=1524:1524; done" in line
+
+
+def test_a_strict_filter_counts_only_where_packets_for_the_service_come_in() -> None:
+    bridge = ETH1._replace(name="docker0", addresses=(ip_interface("172.17.0.1/16"),))
+    facts = spoiled(interfaces=(ETH0, ETH1, bridge), sysctls={"net.ipv4.conf.docker0.rp_filter": 1})
+    assert bad(facts, SERVER) == []
+    assert len(bad(facts, replace(SERVER, services=()))) == 1
