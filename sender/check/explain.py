@@ -86,6 +86,14 @@ def causes(outcome: Outcome, flight: Flight) -> list[Cause]:
     return table[outcome](flight) if outcome in table else []
 
 
+def where_to_look(outcome: Outcome, flight: Flight) -> str:
+    """What decides between the causes; empty where there is nothing to decide."""
+    if outcome is not Outcome.SILENT:
+        return ""
+    shown = show_service(flight.service)
+    return f"on the server: gryphon check --role server -x {flight.service[1]}-{shown} -c {flight.network} tells which"
+
+
 def _silent(flight: Flight) -> list[Cause]:
     """Nothing came at all."""
     return [*_wrong_hook(flight), *_wrong_interface(flight), *_no_way_back(flight), *_lost_there(flight)]
@@ -178,8 +186,7 @@ def _lost_there(flight: Flight) -> list[Cause]:
         ),
         Cause(
             f"{address} is down, or is no address of the server's",
-            f"gryphon check --role server -x {port}-{show_service(flight.service)} -c {flight.network} on the server "
-            "names which it is",
+            f"ping -c 3 {address}",
         ),
     ]
 

@@ -16,7 +16,7 @@ import numpy as np
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.source import IPAddress, IPNetwork, Service
 from gryphon.sender.check.canary import Canary, Outcome
-from gryphon.sender.check.explain import Cause, Flight, causes
+from gryphon.sender.check.explain import Cause, Flight, causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts
 from gryphon.sender.ranges import Pool
@@ -166,6 +166,8 @@ def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmi
     found = causes(canary.outcome, flight)
     for number, cause in enumerate(found, 1):
         tell(f"{number}. {cause.sentence}  ->  {cause.mend}")
+    if look := where_to_look(canary.outcome, flight):
+        tell(look)
     return Flown(flight, canary.outcome, tuple(canary.steps), tuple(found))
 
 
