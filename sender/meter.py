@@ -89,6 +89,7 @@ class Meter:
             self._warned = True
             log.warning(
                 "packets leave, but for %.0f s no answer has reached the intercept: is the server up, do its routes "
-                "lead the forged range past the intercept, and does no other intercept still drop them (--linger)?",
+                "lead the forged range past the intercept, and does no other intercept still drop them (--linger)? "
+                "gryphon check with the same -x, -s and -c says where they are lost",
                 silent,
             )

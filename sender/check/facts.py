@@ -115,7 +115,11 @@ class Facts:
     listeners: Mapping[Service, Listener | None] = field(default_factory=dict)
 
     def named(self, asked: Asked) -> list[Interface]:
-        """The interfaces that matter: those named, otherwise all Ethernet interfaces that are up."""
+        """The interfaces that matter: those named, otherwise Ethernet interfaces that are up and have an address.
+
+        Those of containers have none but a link-local one.
+        """
         if asked.interfaces:
             return [one for one in self.interfaces if one.name in asked.interfaces]
-        return [one for one in self.interfaces if one.up and one.ethernet]
+        up = [one for one in self.interfaces if one.up and one.ethernet]
+        return [one for one in up if any(not own.ip.is_link_local for own in one.addresses)] or up

@@ -54,7 +54,8 @@ def _overlap(one: IPNetwork, other: IPNetwork) -> bool:
 
 def watched(facts: Facts, asked: Asked) -> tuple[str, ...]:
     """The interfaces by which answers are to leave this server: named, or with gryphon's filter; empty: any."""
-    return asked.interfaces or tuple(one.name for one in facts.interfaces if one.tc)
+    local = tuple(name for hook, name in asked.local if hook == "tc")
+    return asked.interfaces or local or tuple(one.name for one in facts.interfaces if one.tc)
 
 
 def route(facts: Facts, asked: Asked) -> Iterator[Finding]:

@@ -35,7 +35,6 @@ def warn_before(transfers: Transfers, pool: Pool, places: Sequence[Place], users
     """
     asked = Asked(
         roles=("sender",),
-        interfaces=tuple(place.interface for place in places if place.hook == "tc"),
         networks=pool.networks,
         services=transfers.services,
         intercepts=tuple(place.host for place in places if place.host),

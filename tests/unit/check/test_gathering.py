@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path as FilePath
 from types import SimpleNamespace
 from typing import Any
@@ -142,8 +142,10 @@ def test_roles_that_nobody_named_are_those_that_can_be_told() -> None:
     assert with_roles(ASSISTANT, HEALTHY).roles == ("assistant",)
 
 
-def test_an_interface_is_named_or_is_any_that_is_up_and_carries_frames() -> None:
+def test_an_interface_is_named_or_is_any_that_is_up_with_an_address_and_frames() -> None:
     down, tunnel = Interface("eth2", 5, up=False), Interface("wg0", 6, ethernet=False)
-    facts = replace(AWAY, interfaces=(ETH0, down, tunnel))
+    container = Interface("veth1", 7, addresses=(ip_interface("fe80::1/64"),))
+    facts = replace(AWAY, interfaces=(ETH0, down, tunnel, container))
     assert facts.named(Asked()) == [ETH0]
     assert facts.named(Asked(interfaces=("eth2",))) == [down]
+    assert replace(facts, interfaces=(container,)).named(Asked()) == [container]
