@@ -16,8 +16,9 @@ import numpy as np
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.source import IPAddress, IPNetwork, Service
 from gryphon.sender.check.canary import Canary, Outcome
-from gryphon.sender.check.explain import Cause, Flight, causes, where_to_look
+from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
+from gryphon.sender.check.flight import Cause, Flight
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts
 from gryphon.sender.ranges import Pool
 from gryphon.sender.replay.packet import Packets
@@ -70,26 +71,37 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
     Raises:
         InputFault: a remote intercept and no token.
     """
-    plan = itertools.islice(itertools.product(enumerate(request.services), request.pool.networks), MOST)
     try:
         intercepts = open_intercepts(
             request.places, request.token, request.services, request.pool.networks, request.xdp_mode
         )
     except EnvironmentFault as fault:
-        tell(f"no grant: {fault}")
-        flight = Flight(request.services[0], request.pool.networks[0])
-        return [Flown(flight, Outcome.NO_GRANT, (str(fault),), ())]
-    flown = []
+        return [_grounded(request, Outcome.NO_GRANT, fault, tell)]
     try:
         for intercept in intercepts.opened:
             tell(f"granted: answers to {_listed(request.pool)} are dropped by {intercept.grant.intercept}")
-        with closing(_transmitter(request.services)) as transmitter:
-            for (index, service), network in plan:
-                flight = _flight(request, service, network, intercepts, facts)
-                flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
-        _drop_last(intercepts)
+        return _fly_all(request, intercepts, facts, tell)
+    except EnvironmentFault as fault:  # no raw socket, or the intercept has gone meanwhile
+        return [_grounded(request, Outcome.NOT_SENT, fault, tell)]
     finally:  # one connection, which is reset or interrupted: nothing for which an interception had to linger here
         intercepts.close(clean=True)
+
+
+def _grounded(request: Request, outcome: Outcome, fault: EnvironmentFault, tell: Tell) -> Flown:
+    """None flies."""
+    tell(f"{outcome}: {fault}")
+    return Flown(Flight(request.services[0], request.pool.networks[0]), outcome, (str(fault),), ())
+
+
+def _fly_all(request: Request, intercepts: Intercepts, facts: Facts, tell: Tell) -> list[Flown]:
+    """For each server and range, up to a bound."""
+    plan = itertools.islice(itertools.product(enumerate(request.services), request.pool.networks), MOST)
+    flown = []
+    with closing(_transmitter(request.services)) as transmitter:
+        for (index, service), network in plan:
+            flight = _flight(request, service, network, intercepts, facts)
+            flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
+    _drop_last(intercepts)
     return flown
 
 
@@ -163,12 +175,17 @@ def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmi
         packets = canary.take(intercepts.read().records, time.monotonic_ns())
         if not len(packets):
             packets = canary.look(time.monotonic_ns())
-    found = causes(canary.outcome, flight)
+    return _ended(canary, canary.outcome, flight, tell)
+
+
+def _ended(canary: Canary, outcome: Outcome, flight: Flight, tell: Tell) -> Flown:
+    """What it comes to, told."""
+    found = causes(outcome, flight)
     for number, cause in enumerate(found, 1):
         tell(f"{number}. {cause.sentence}  ->  {cause.mend}")
-    if look := where_to_look(canary.outcome, flight):
+    if look := where_to_look(outcome, flight):
         tell(look)
-    return Flown(flight, canary.outcome, tuple(canary.steps), tuple(found))
+    return Flown(flight, outcome, tuple(canary.steps), tuple(found))
 
 
 def _send(transmitter: Transmitter, packets: Packets) -> None:

@@ -186,3 +186,24 @@ def test_a_missing_route_to_the_server_is_named_before_anything_is_sent(lab: Lab
         checked = check(lab, "sender", *RUN, "-s", "xdp:eth0")
     assert (checked.status, checked.canary["outcome"]) == (3, "not sent"), checked.text
     assert any(line.startswith("route to the server: there is no route") for line in checked.bad)
+
+
+def test_without_the_capability_to_send_the_canary_stays_and_says_so(lab: Lab) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        checked = check(lab, "sender", *RUN, "-s", topology.intercept, before=["setpriv", "--bounding-set", "-net_raw"])
+    assert (checked.status, checked.canary["outcome"]) == (3, "not sent"), checked.text
+    assert "lacks CAP_NET_RAW" in checked.canary["steps"][0]
+    assert any(line.startswith("CAP_NET_RAW: ") for line in checked.bad)
+
+
+def test_every_server_and_range_has_a_canary(lab: Lab) -> None:
+    services = f"80-{SERVER_V4}:80,81-{SERVER_V4}:81"
+    with intercepted(lab, "local"):
+        checked = check(lab, "sender", "-x", services, "-c", "10.17.15.0/24,10.17.16.0/24", "-s", "xdp:eth0")
+    outcomes = [(flown["server"], flown["range"], flown["outcome"]) for flown in checked.document["canaries"]]
+    assert outcomes == [
+        (f"{SERVER_V4} port 80", "10.17.15.0/24", "connected"),
+        (f"{SERVER_V4} port 80", "10.17.16.0/24", "connected"),
+        (f"{SERVER_V4} port 81", "10.17.15.0/24", "refused"),
+        (f"{SERVER_V4} port 81", "10.17.16.0/24", "refused"),
+    ], checked.text

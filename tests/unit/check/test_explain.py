@@ -8,7 +8,8 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from gryphon.sender.check.canary import Outcome
-from gryphon.sender.check.explain import Flight, causes
+from gryphon.sender.check.explain import causes, where_to_look
+from gryphon.sender.check.flight import Flight
 
 ASSISTANT = Flight(
     (ip_address("10.16.15.118"), 80),
@@ -84,3 +85,10 @@ def test_what_this_host_would_not_send_is_explained_by_the_errno() -> None:
 
 def test_a_canary_that_came_through_needs_no_cause() -> None:
     assert causes(Outcome.CONNECTED, ASSISTANT) == []
+
+
+def test_only_silence_needs_a_look_at_the_server() -> None:
+    assert where_to_look(Outcome.SILENT, ASSISTANT) == (
+        "on the server: gryphon check --role server -x 80-10.16.15.118:80 -c 10.17.15.0/24 tells which"
+    )
+    assert where_to_look(Outcome.REFUSED, ASSISTANT) == ""
