@@ -77,7 +77,10 @@ class XdpProgram:
     def run(self, frames: int, device: int) -> int:
         """Send the first ``frames`` places to an interface: 0, or the errno with which the kernel stopped earlier."""
         if self._owner != os.getpid():  # the first time, or the first in a process that was forked
-            live.run_once(self._adopt)
+            try:
+                live.run_once(self._adopt)
+            except OSError as error:
+                return error.errno or 0
             self._owner = os.getpid()
         counts = self._counts
         counts[0] = counts[1] = counts[2] = 0
