@@ -69,10 +69,12 @@ def forget_old_caches(package: Path, keep: int = 4) -> None:
 
 
 def _compile(function: _F, from_python: bool, inline: bool = False) -> _F:
-    """numba's dispatcher for a function, caching where that is safe."""
+    """numba's dispatcher for a function, caching where that is safe: what Python calls has all that it calls in it."""
     import numba
 
-    directory = cache_directory(Path(inspect.getfile(function)).parent)
+    from gryphon.sender import gathered
+
+    directory = cache_directory(Path(inspect.getfile(function)).parent) if from_python else None
     if directory is not None:
         # read by numba when the dispatcher is made, hence per kernel
         numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]
@@ -83,23 +85,48 @@ def _compile(function: _F, from_python: bool, inline: bool = False) -> _F:
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": not from_python,
         "forceinline": inline,
+        "pipeline_class": gathered.Gathering,
     }
-    return cast(_F, numba.njit(**options)(function))
+    dispatcher = numba.njit(**options)(function)
+    if not from_python and dispatcher is not function:
+        _take_any_number(dispatcher)
+    return cast(_F, dispatcher)
+
+
+def _take_any_number(part: Any) -> None:
+    """Compile a kernel once for all integers, not for each constant that a call has: optimisation puts those in."""
+    from numba.core import types
+
+    template = part.get_call_template
+
+    def plain(arguments: Any, named: Any) -> Any:
+        return template(tuple(map(types.unliteral, arguments)), {key: types.unliteral(of) for key, of in named.items()})
+
+    part.get_call_template = plain
+
+
+def _for_both(function: _F, inline: bool = False) -> _F:
+    """A kernel for Python, and another one for the kernels that call it; each is compiled when it is called."""
+    dispatcher: Any = _compile(function, from_python=True, inline=inline)
+    if dispatcher is not function:
+        part: Any = _compile(function, from_python=False, inline=inline)
+        dispatcher.get_call_template, dispatcher.get_overload = part.get_call_template, part.get_overload
+    return cast(_F, dispatcher)
 
 
 def kernel(function: _F) -> _F:
     """Compile a function of numbers and arrays at its first call; NUMBA_DISABLE_JIT=1 leaves it plain Python."""
-    return _compile(function, from_python=True)
+    return _for_both(function)
 
 
 def inner(function: _F) -> _F:
-    """A kernel that only kernels call: without the door to Python it compiles in two thirds of the time."""
+    """A kernel that only kernels call."""
     return _compile(function, from_python=False)
 
 
 def inlined(function: _F) -> _F:
     """A kernel whose code goes into every kernel that calls it: an array as an argument takes seven moves a call."""
-    return _compile(function, from_python=True, inline=True)
+    return _for_both(function, inline=True)
 
 
 int64: Callable[[Any], int] = np.int64  # type: ignore[assignment]
