@@ -9,15 +9,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import os
-import pwd
 import shutil
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+
+from gryphon.controller.private import private_directory
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -34,28 +33,10 @@ def _digest(package: Path) -> str:
     return f"{package.name}-{digest.hexdigest()}"
 
 
-def _private(directory: Path) -> bool:
-    """Whether nobody but this user and root may write to the directory or swap a parent of it."""
-    for part in (directory, *directory.parents):
-        status = part.stat()
-        if status.st_uid not in (0, os.geteuid()):
-            return False
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
-            return False
-    return directory.stat().st_uid == os.geteuid()
-
-
 @functools.cache
 def cache_directory(package: Path) -> Path | None:
     """Where this user keeps the compiled kernels of a package's present source, made if need be; None: nowhere safe."""
-    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    directory = home / ".cache" / "gryphon" / _digest(package)
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.utime(directory)  # what is in use is never among the oldest, which are removed
-        return directory if _private(directory) else None
-    except OSError:
-        return None
+    return private_directory(_digest(package))
 
 
 def forget_old_caches(package: Path, keep: int = 4) -> None:
