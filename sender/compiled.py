@@ -79,9 +79,10 @@ def _take_any_number(part: Any) -> None:
     from numba.core import types
 
     template = part.get_call_template
+    unliteral: Callable[[Any], Any] = types.unliteral
 
     def plain(arguments: Any, named: Any) -> Any:
-        return template(tuple(map(types.unliteral, arguments)), {key: types.unliteral(of) for key, of in named.items()})
+        return template(tuple(map(unliteral, arguments)), {name: unliteral(kind) for name, kind in named.items()})
 
     part.get_call_template = plain
 
