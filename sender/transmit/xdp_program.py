@@ -54,7 +54,7 @@ class XdpProgram:
     """
 
     def __init__(self, kernel_batch: int = KERNEL_BATCH) -> None:
-        """Compile and load it; about half a second. Raises ``EnvironmentFault``."""
+        """Compile it, or take what was kept, and load it. Raises ``EnvironmentFault``."""
         with ExitStack() as undo:
             module = loader.compile(
                 SOURCE, {"FRAME_BYTES": FRAME_BYTES, "PLACES": PLACES}, private_directory("programs")
