@@ -106,7 +106,13 @@ class VerifierError(OSError):
 
 def ring_create(size: int, name: str) -> int:
     """Makes a BPF ring buffer of so many bytes (a power of two, whole pages) and returns its descriptor."""
-    return bpf(MAP_CREATE, struct.pack("=IIIIIII16s", _RINGBUF, 0, 0, size, 0, 0, 0, name.encode()[:15]))[0]
+    return map_create(_RINGBUF, 0, 0, size, 0, name)
+
+
+def map_create(kind: int, key_size: int, value_size: int, max_entries: int, flags: int, name: str) -> int:
+    """Makes a map (sizes in bytes; a name of at most 15 characters shows in the kernel's tools); its descriptor."""
+    sizes = (kind, key_size, value_size, max_entries, flags)
+    return bpf(MAP_CREATE, struct.pack("=IIIIIII16s", *sizes, 0, 0, name.encode()[:15]))[0]
 
 
 def pin(descriptor: int, path: Path) -> None:

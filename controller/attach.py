@@ -16,6 +16,7 @@ from gryphon.controller import egress, interfaces, xdp
 from gryphon.controller.egress import EgressHook
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.place import Place
+from gryphon.controller.private import private_directory
 from gryphon.controller.samples import check_sample
 from gryphon.controller.tables import Ranges, Services
 from gryphon.controller.xdp import XdpHook
@@ -85,7 +86,7 @@ def _load(place: Place, hook: Hook, taken_over: bool, definitions: Mapping[str, 
     kind, function, name = (
         (xdp.KIND, xdp.FUNCTION, xdp.NAME) if place.hook == "xdp" else (egress.KIND, egress.FUNCTION, egress.NAME)
     )
-    module = loader.compile(SOURCE, definitions)
+    module = loader.compile(SOURCE, definitions, private_directory("programs"))
     try:
         rings = _rings(module, definitions["RINGS"], definitions["RING_BYTES"])
         program = module.load(kind, function, name)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import os
-import pwd
 import shutil
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+
+from gryphon.controller.private import private_directory
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -34,28 +33,10 @@ def _digest(package: Path) -> str:
     return f"{package.name}-{digest.hexdigest()}"
 
 
-def _private(directory: Path) -> bool:
-    """Whether nobody but this user and root may write to the directory or swap a parent of it."""
-    for part in (directory, *directory.parents):
-        status = part.stat()
-        if status.st_uid not in (0, os.geteuid()):
-            return False
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX:
-            return False
-    return directory.stat().st_uid == os.geteuid()
-
-
 @functools.cache
 def cache_directory(package: Path) -> Path | None:
     """Where this user keeps the compiled kernels of a package's present source, made if need be; None: nowhere safe."""
-    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    directory = home / ".cache" / "gryphon" / _digest(package)
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.utime(directory)  # what is in use is never among the oldest, which are removed
-        return directory if _private(directory) else None
-    except OSError:
-        return None
+    return private_directory(_digest(package))
 
 
 def forget_old_caches(package: Path, keep: int = 4) -> None:
@@ -69,10 +50,12 @@ def forget_old_caches(package: Path, keep: int = 4) -> None:
 
 
 def _compile(function: _F, from_python: bool, inline: bool = False) -> _F:
-    """numba's dispatcher for a function, caching where that is safe."""
+    """numba's dispatcher for a function, caching where that is safe: what Python calls has all that it calls in it."""
     import numba
 
-    directory = cache_directory(Path(inspect.getfile(function)).parent)
+    from gryphon.sender import gathered
+
+    directory = cache_directory(Path(inspect.getfile(function)).parent) if from_python else None
     if directory is not None:
         # read by numba when the dispatcher is made, hence per kernel
         numba.config.CACHE_DIR = str(directory)  # type: ignore[attr-defined]
@@ -83,23 +66,49 @@ def _compile(function: _F, from_python: bool, inline: bool = False) -> _F:
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": not from_python,
         "forceinline": inline,
+        "pipeline_class": gathered.Gathering,
     }
-    return cast(_F, numba.njit(**options)(function))
+    dispatcher = numba.njit(**options)(function)
+    if not from_python and dispatcher is not function:
+        _take_any_number(dispatcher)
+    return cast(_F, dispatcher)
+
+
+def _take_any_number(part: Any) -> None:
+    """Compile a kernel once for all integers, not for each constant that a call has: optimisation puts those in."""
+    from numba.core import types
+
+    template = part.get_call_template
+    unliteral: Callable[[Any], Any] = types.unliteral
+
+    def plain(arguments: Any, named: Any) -> Any:
+        return template(tuple(map(unliteral, arguments)), {name: unliteral(kind) for name, kind in named.items()})
+
+    part.get_call_template = plain
+
+
+def _for_both(function: _F, inline: bool = False) -> _F:
+    """A kernel for Python, and another one for the kernels that call it; each is compiled when it is called."""
+    dispatcher: Any = _compile(function, from_python=True, inline=inline)
+    if dispatcher is not function:
+        part: Any = _compile(function, from_python=False, inline=inline)
+        dispatcher.get_call_template, dispatcher.get_overload = part.get_call_template, part.get_overload
+    return cast(_F, dispatcher)
 
 
 def kernel(function: _F) -> _F:
     """Compile a function of numbers and arrays at its first call; NUMBA_DISABLE_JIT=1 leaves it plain Python."""
-    return _compile(function, from_python=True)
+    return _for_both(function)
 
 
 def inner(function: _F) -> _F:
-    """A kernel that only kernels call: without the door to Python it compiles in two thirds of the time."""
+    """A kernel that only kernels call."""
     return _compile(function, from_python=False)
 
 
 def inlined(function: _F) -> _F:
     """A kernel whose code goes into every kernel that calls it: an array as an argument takes seven moves a call."""
-    return _compile(function, from_python=True, inline=True)
+    return _for_both(function, inline=True)
 
 
 int64: Callable[[Any], int] = np.int64  # type: ignore[assignment]

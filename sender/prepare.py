@@ -74,7 +74,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     options = _within(options, choice)
     warn_before(transfers, pool, parse_places(options.intercept, options.port), options.users, choice.way)
     check_readable(options.files)
-    warm_up()
+    warm_up(("capture", "replay", *_transmitters(choice)))
     rules = Rules(
         keep_silent=options.hold_s is not None, allow_encrypted=options.allow_encrypted, answer_bytes=verify.size
     )
@@ -99,6 +99,12 @@ def _choose(options: SendOptions, transfers: Transfers) -> Choice:
         log.info("%s", choice.why)
         print(choice.why, file=sys.stderr, flush=True)
     return choice
+
+
+def _transmitters(choice: Choice) -> list[str]:
+    """The jobs of ``warm_up`` for the way that was chosen, and for the one that may take its place."""
+    ways = {choice.way, choice.instead or choice.way}
+    return [job for job, wanted in (("frames", "xdp" in ways), ("transmit", ways != {"xdp"})) if wanted]
 
 
 def _within(options: SendOptions, choice: Choice) -> SendOptions:

@@ -1,14 +1,17 @@
 """Compile every kernel of a run before it begins, and say so when that takes a while.
 
-``python -m gryphon.sender.warm`` does it at installation, so that no user waits for it.
+``python -m gryphon.sender.warm`` does it at installation, so that no user waits for it; with the names of jobs it does
+these without a word. So a second process does half of the work, where there is a second core.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,12 +20,6 @@ from gryphon.sender.compiled import cache_directory, forget_old_caches
 
 _HERE = Path(__file__).parent
 _CLIENT, _SERVER = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
-
-
-def _is_compiled(package: str) -> bool:
-    """Whether a package's kernels have been compiled, for this user and this source."""
-    directory = cache_directory(_HERE / package)
-    return directory is not None and (directory / "whole").exists()
 
 
 def _smallest_capture(path: Path) -> None:
@@ -99,18 +96,26 @@ def _step_engine() -> None:
 
 
 def _open_transmitter() -> None:
-    """Every kernel of the transmitters; nothing is sent."""
+    """Every kernel of the transmitters that the kernel's stack serves; nothing is sent."""
+    import numpy as np
+
+    from gryphon.sender.transmit.interface import Target
+    from gryphon.sender.transmit.raw import RawTransmitter
+
+    RawTransmitter([Target(ip_address("127.0.0.1"), 9, 0)], np.zeros(64, np.uint8)).close()
+
+
+def _build_frames() -> None:
+    """Every kernel of the xdp transmitter; nothing is sent."""
     import numpy as np
 
     from gryphon.sender.replay.packet import PACKET
     from gryphon.sender.transmit.frames import destinations
     from gryphon.sender.transmit.interface import Target
-    from gryphon.sender.transmit.raw import RawTransmitter
     from gryphon.sender.transmit.wire import FRAME_ROOM, LINK, PLACE, Memory, build
 
     targets = [Target(ip_address("127.0.0.1"), 9, 0)]
     payload, memory = Memory(np.zeros(64, np.uint8)), Memory(np.zeros(2 * FRAME_ROOM, np.uint8))
-    RawTransmitter(targets, payload.bytes).close()
     build(
         np.zeros(0, PACKET),
         payload.bytes,
@@ -125,41 +130,94 @@ def _open_transmitter() -> None:
     )
 
 
-_PACKAGES: dict[str, Callable[[], None]] = {
+_JOBS: dict[str, Callable[[], None]] = {
     "capture": _read_capture,
     "extract": _extract_packets,
     "replay": _step_engine,
     "transmit": _open_transmitter,
+    "frames": _build_frames,
 }
 
+_PACKAGES = {"frames": "transmit"}
+"""Where a job's kernels are, if not in the package of its name."""
 
-def warm_up(packages: Collection[str] = ("capture", "replay", "transmit")) -> None:
+_BESIDE = ("capture", "extract")
+"""Jobs of about half the work, for another process: what writes an extract stands on what reads captures."""
+
+
+def _marker(job: str) -> Path | None:
+    """The file that says that a job was done, for this user and this source; None: nothing is kept."""
+    directory = cache_directory(_HERE / _PACKAGES.get(job, job))
+    return directory and directory / f"{job}.whole"
+
+
+def _is_done(job: str) -> bool:
+    marker = _marker(job)
+    return marker is not None and marker.exists()
+
+
+def _do(job: str) -> None:
+    _JOBS[job]()
+    marker = _marker(job)
+    if marker is not None:
+        marker.touch()
+        forget_old_caches(_HERE / _PACKAGES.get(job, job))
+
+
+def _start(jobs: Sequence[str]) -> subprocess.Popen[bytes] | None:
+    """Another process for these jobs; None where it would gain nothing: no second core, or nothing is kept."""
+    if not jobs or len(os.sched_getaffinity(0)) < 2 or _marker(jobs[0]) is None:
+        return None
+    # a session of its own: Ctrl-C is for this process, which ends it
+    return subprocess.Popen(
+        [sys.executable, "-m", "gryphon.sender.warm", *jobs],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def warm_up(jobs: Collection[str] = ("capture", "replay", "transmit")) -> None:
     """Compile what of these is not compiled yet, with a word about it on standard error: it takes seconds.
 
     Raises:
         EnvironmentFault: the transmitter cannot be opened here.
     """
-    cold = [package for package in _PACKAGES if package in packages and not _is_compiled(package)]
+    cold = [job for job in _JOBS if job in jobs and not _is_done(job)]
     if not cold:
         return
     print("compiling, once for this version and user ...", file=sys.stderr, flush=True)
     begun = time.monotonic()
-    for package in cold:
-        _PACKAGES[package]()
-        directory = cache_directory(_HERE / package)
-        if directory is not None:
-            (directory / "whole").touch()
-            forget_old_caches(_HERE / package)
+    beside = [job for job in cold if job in _BESIDE] if any(job not in _BESIDE for job in cold) else []
+    helper = _start(beside)
+    try:
+        for job in cold:
+            if helper is None or job not in beside:
+                _do(job)
+        if helper is not None:
+            helper.wait()
+    finally:
+        if helper is not None:
+            helper.kill()
+            helper.wait()
+    for job in beside:  # whatever kept the other process from it
+        if helper is not None and not _is_done(job):
+            _do(job)
     print(f"compiled in {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
-def main() -> None:
-    """Compile the kernels of every command."""
+def main(arguments: Sequence[str]) -> None:
+    """Compile the kernels of every command, or do some jobs."""
+    if arguments:
+        for job in arguments:
+            _do(job)
+        return
     try:
-        warm_up(_PACKAGES)
+        warm_up(_JOBS)
     except EnvironmentFault as fault:
         print(f"the rest is compiled at the first run: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from gryphon.sender.capture.columns import ACK, FIN, RST, SYN, Array
 from gryphon.sender.capture.recording import Verdict
-from gryphon.sender.compiled import int64, kernel
+from gryphon.sender.compiled import inner, int64, kernel
 
 PIECE = np.dtype(
     [
@@ -81,6 +81,30 @@ def unwrap(number: int, base: int, near: int) -> int:
     return near + distance
 
 
+@inner
+def _by_start(raw: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Indexes of the first ``count`` rows by their starts, equal ones in their order: runs of 1, 2, 4, ... are merged.
+
+    numpy's own takes seven times as long to compile, a tenth of all that reads captures.
+    """
+    rows, merged = np.arange(count), np.empty(count, np.int64)
+    width = int64(1)
+    while width < count:
+        for low in range(0, count, 2 * width):
+            left, right = int64(low), min(low + width, count)
+            middle, stop = right, min(right + width, count)
+            for at in range(low, stop):
+                if left < middle and (right >= stop or raw[rows[left], 0] <= raw[rows[right], 0]):
+                    merged[at] = rows[left]
+                    left += 1
+                else:
+                    merged[at] = rows[right]
+                    right += 1
+        rows, merged = merged, rows
+        width *= 2
+    return rows
+
+
 @kernel
 def _first_copies(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int) -> tuple[int, int]:
     """Overlapping pieces in arrival order to disjoint ones in stream order, up to the first hole.
@@ -89,7 +113,7 @@ def _first_copies(raw: npt.NDArray[np.int64], count: int, pieces: Array, at: int
     ``at`` on; gives (rows, length of the stream). A sweep over the starts with a heap of the pieces that
     cover the current byte, the one captured first on top: n log n however the pieces lie.
     """
-    by_start = np.argsort(raw[:count, 0], kind="mergesort")
+    by_start = _by_start(raw, count)
     covering = [int64(0)]
     covering.pop()
     byte = int64(0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gryphon.bpf import live, loader, syscall
 from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.private import private_directory
 from gryphon.sender.transmit.wire import PLACE
 from gryphon.sender.transmit.xdp_anchor import anchor
 
@@ -53,9 +54,11 @@ class XdpProgram:
     """
 
     def __init__(self, kernel_batch: int = KERNEL_BATCH) -> None:
-        """Compile and load it; about half a second. Raises ``EnvironmentFault``."""
+        """Compile it, or take what was kept, and load it. Raises ``EnvironmentFault``."""
         with ExitStack() as undo:
-            module = loader.compile(SOURCE, {"FRAME_BYTES": FRAME_BYTES, "PLACES": PLACES})
+            module = loader.compile(
+                SOURCE, {"FRAME_BYTES": FRAME_BYTES, "PLACES": PLACES}, private_directory("programs")
+            )
             undo.callback(module.close)
             self.memory: npt.NDArray[np.uint8] = np.frombuffer(
                 live.memory(module.maps["frames"]), np.uint8, FRAME_BYTES

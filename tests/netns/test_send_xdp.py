@@ -50,6 +50,7 @@ def test_its_kernels_are_among_those_compiled_beforehand(lab: Lab, taking: None)
         "from gryphon.sender.transmit.interface import Target\n"
         "from gryphon.sender.transmit.wire import build\n"
         "warm._open_transmitter()\n"
+        "warm._build_frames()\n"
         f"choice = choose('xdp', [Target(ip_address('{SERVER_V4}'), 80, 0)], None)\n"
         "with choice.open(np.zeros(100, np.uint8)):\n"
         "    print(len(build.signatures))"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,92 @@ from gryphon.sender import warm
 
 @pytest.fixture
 def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Packages compiled, in order; each into a cache of the test's own."""
+    """Jobs done, in order; each into a cache of the test's own, and all by this process."""
     done: list[str] = []
-    for package in warm._PACKAGES:
-        (tmp_path / package).mkdir()
-        monkeypatch.setitem(warm._PACKAGES, package, lambda package=package: done.append(package))
+    for job in warm._JOBS:
+        (tmp_path / warm._PACKAGES.get(job, job)).mkdir(exist_ok=True)
+        monkeypatch.setitem(warm._JOBS, job, lambda job=job: done.append(job))
     monkeypatch.setattr(warm, "cache_directory", lambda package: tmp_path / package.name)
     monkeypatch.setattr(warm, "forget_old_caches", lambda package: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     return done
+
+
+class _Helper:
+    """Another process, in its place: ``job`` is what it gets done before it ends."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self.killed = False
+
+    def wait(self) -> None:
+        marker = warm._marker(self._job)
+        assert marker is not None
+        if not self.killed:
+            marker.touch()
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.fixture
+def started(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Jobs of other processes, on a machine with two cores; of each only the first is ever done."""
+    lines: list[list[str]] = []
+
+    def start(line: list[str], **_: object) -> _Helper:
+        lines.append(line[line.index("gryphon.sender.warm") + 1 :])
+        return _Helper(lines[-1][0])
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return lines
+
+
+def test_a_second_process_does_half_of_the_work(compiled: list[str], started: list[list[str]]) -> None:
+    warm.warm_up()
+    assert (started, compiled) == ([["capture"]], ["replay", "transmit"])
+
+
+def test_nobody_waits_for_a_second_process_that_has_everything_to_do(
+    compiled: list[str], started: list[list[str]]
+) -> None:
+    warm.warm_up(("capture", "extract"))
+    assert (started, compiled) == ([], ["capture", "extract"])
+
+
+def test_what_the_second_process_left_is_done_here(compiled: list[str], started: list[list[str]]) -> None:
+    warm.warm_up(("capture", "extract", "replay"))
+    assert (started, compiled) == ([["capture", "extract"]], ["replay", "extract"])
+
+
+def test_an_interrupt_ends_the_second_process(
+    compiled: list[str], started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(warm._JOBS, "replay", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        warm.warm_up()
+    assert not warm._is_done("capture")
+
+
+def test_the_second_process_does_its_jobs_without_a_word(
+    compiled: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warm.main(["capture", "extract"])
+    assert compiled == ["capture", "extract"]
+    assert warm._is_done("extract")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_place_for_its_work_there_is_no_second_process(
+    compiled: list[str], started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm, "cache_directory", lambda package: None)
+    warm.warm_up()
+    assert (started, compiled) == ([], ["capture", "replay", "transmit"])
 
 
 def test_the_first_time_compiles_everything_and_says_so(
@@ -59,7 +139,7 @@ def test_what_was_interrupted_is_compiled_at_the_next_time(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setitem(warm._PACKAGES, "replay", interrupted)
+        patch.setitem(warm._JOBS, "replay", interrupted)
         with pytest.raises(KeyboardInterrupt):
             warm.warm_up()
     assert compiled == ["capture"]
@@ -82,8 +162,8 @@ def test_set_up_without_permission_to_send_says_so_and_goes_on(
     def forbidden() -> None:
         raise EnvironmentFault("raw sockets need CAP_NET_RAW")
 
-    monkeypatch.setitem(warm._PACKAGES, "transmit", forbidden)
-    warm.main()
+    monkeypatch.setitem(warm._JOBS, "transmit", forbidden)
+    warm.main([])
     assert compiled == ["capture", "extract", "replay"]
     assert "CAP_NET_RAW" in capsys.readouterr().err
 
@@ -93,3 +173,4 @@ def test_the_smallest_run_touches_every_package() -> None:
     warm._read_capture()
     warm._extract_packets()
     warm._step_engine()
+    warm._build_frames()
