@@ -77,7 +77,7 @@ static __always_inline bool emit(struct packet *p, void *ctx, enum hook hook)
 	else if (r->kind == RECORD_FRAGMENT)
 		r->service = SERVICE_UNKNOWN;
 #if SAMPLE
-	r->sample_length = take_sample(s->sample, p, ctx, hook);
+	r->sample_length = take_sample(s->sample, p->offset, *(volatile __u32 *)&p->record.length, ctx, hook);
 #endif
 	submit(s, p->ring);
 	return true;

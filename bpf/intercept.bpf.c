@@ -8,15 +8,12 @@
 #include "transport.h"
 #include "match.h"
 #include "emit.h"
+#include "plain.h"
 
 /* Says whether the packet must be dropped, and accounts for it. */
-static __always_inline bool intercept(struct packet *p, enum verdict verdict, void *ctx, enum hook hook)
+static __always_inline bool
+intercept(struct packet *p, enum verdict verdict, void *ctx, enum hook hook, struct counters *c)
 {
-	int zero = 0;
-	struct counters *c = counters.lookup(&zero);
-
-	if (!c)
-		return false;
 	if (verdict == PACKET_OTHER || !match(p)) {
 		c->passed++;
 		return false;
@@ -31,23 +28,55 @@ static __always_inline bool intercept(struct packet *p, enum verdict verdict, vo
 	return true;
 }
 
+static __always_inline struct counters *counters_here(void)
+{
+	int zero = 0;
+
+	return counters.lookup(&zero);
+}
+
+static __always_inline bool account(struct counters *c, enum way way)
+{
+	if (way == WAY_PASS)
+		c->passed++;
+	else
+		c->matched++;
+	return way == WAY_DROP;
+}
+
 int intercept_xdp(struct xdp_md *ctx)
 {
-	struct packet *p = workspace(WORKSPACE_PACKET);
 	struct window w = { (void *)(long)ctx->data, (void *)(long)ctx->data_end };
+	struct counters *c = counters_here();
+	struct packet *p;
+	enum way way;
 
+	if (!c)
+		return XDP_PASS;
+	way = intercept_plain(&w, ctx, HOOK_XDP, c);
+	if (way != WAY_LONG)
+		return account(c, way) ? XDP_DROP : XDP_PASS;
+	p = workspace(WORKSPACE_PACKET);
 	if (!p)
 		return XDP_PASS;
-	return intercept(p, parse(p, &w, bpf_xdp_get_buff_len(ctx)), ctx, HOOK_XDP) ? XDP_DROP : XDP_PASS;
+	return intercept(p, parse(p, &w, bpf_xdp_get_buff_len(ctx)), ctx, HOOK_XDP, c) ? XDP_DROP : XDP_PASS;
 }
 
 /* STOLEN, since SHOT would tell the server's own stack that its packet was not sent, and it would stall;
  * UNSPEC, so that filters of others behind this one have their turn. */
 int intercept_egress(struct __sk_buff *ctx)
 {
+	struct window w = { (void *)(long)ctx->data, (void *)(long)ctx->data_end };
 	enum verdict verdict = PACKET_SHORT;
+	struct counters *c = counters_here();
 	struct packet *p;
+	enum way way;
 
+	if (!c)
+		return TC_ACT_UNSPEC;
+	way = intercept_plain(&w, ctx, HOOK_EGRESS, c);
+	if (way != WAY_LONG)
+		return account(c, way) ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
 	#pragma clang loop unroll(disable)
 	for (int i = 0; i < 2; i++) {
 		struct window w = { (void *)(long)ctx->data, (void *)(long)ctx->data_end };
@@ -61,5 +90,5 @@ int intercept_egress(struct __sk_buff *ctx)
 		if (bpf_skb_pull_data(ctx, ctx->len < HEADERS_MAX ? ctx->len : HEADERS_MAX))
 			break;
 	}
-	return intercept(p, verdict, ctx, HOOK_EGRESS) ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
+	return intercept(p, verdict, ctx, HOOK_EGRESS, c) ? TC_ACT_STOLEN : TC_ACT_UNSPEC;
 }

@@ -38,9 +38,8 @@ static __always_inline void clear_sample(__u8 *sample)
 
 /* Copies the payload's beginning and gives its length: 0 where there is no payload, or it cannot be read. The ring's
  * memory still holds old records: what is not written here must not be seen as this packet's. */
-static __always_inline __u32 take_sample(__u8 *sample, struct packet *p, void *ctx, enum hook hook)
+static __always_inline __u32 take_sample(__u8 *sample, __u64 offset, __u64 length, void *ctx, enum hook hook)
 {
-	__u64 length = *(volatile __u32 *)&p->record.length;
 	__u64 last;
 
 	if (length < SAMPLE)
@@ -51,7 +50,7 @@ static __always_inline __u32 take_sample(__u8 *sample, struct packet *p, void *c
 	barrier_var(last);
 	if (last >= SAMPLE)
 		return 0;
-	if (!load_bytes(ctx, hook, p->offset, sample, last + 1))
+	if (!load_bytes(ctx, hook, offset, sample, last + 1))
 		return last + 1;
 	clear_sample(sample);
 	return 0;

@@ -15,6 +15,7 @@ from gryphon.bpf.maps import Map
 from gryphon.controller import egress, interfaces, xdp
 from gryphon.controller.egress import EgressHook
 from gryphon.controller.errors import EnvironmentFault, InputFault
+from gryphon.controller.few import Few
 from gryphon.controller.place import Place
 from gryphon.controller.private import private_directory
 from gryphon.controller.samples import check_sample
@@ -90,8 +91,9 @@ def _load(place: Place, hook: Hook, taken_over: bool, definitions: Mapping[str, 
     try:
         rings = _rings(module, definitions["RINGS"], definitions["RING_BYTES"])
         program = module.load(kind, function, name)
-        ranges = Ranges(module.maps["ranges"])
-        services = Services(module.maps["services"], module.maps["addresses"], ranges)
+        few = Few(module.maps["few"])
+        ranges = Ranges(module.maps["ranges"], few)
+        services = Services(module.maps["services"], module.maps["addresses"], few, ranges)
         if taken_over:
             _take_over(place, ranges, services)
         try:

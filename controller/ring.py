@@ -8,13 +8,13 @@ first four are its length with a bit "busy" (reserved, not yet written) and a bi
 from __future__ import annotations
 
 import mmap
-import threading
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.bpf.maps import Map
+from gryphon.controller.fence import Fence
 from gryphon.controller.record import Records
 from gryphon.controller.samples import sampled
 
@@ -95,22 +95,11 @@ class Reader:
         self._size = size
         self._record = sampled(sample)
         self._slot = slot(sample)
-        self._held = threading.Lock()
-        self._held.acquire()
+        self.fence = Fence()  # The kernel orders its writes (record, then its busy bit); we our reads.
 
     def is_empty(self) -> bool:
         """Says whether nothing has been reserved beyond what was read."""
         return bool(self._consumer[0] == self._producer[0])
-
-    def fence(self) -> None:
-        """Orders all memory accesses before it against all after it.
-
-        The kernel orders its writes (record, then its busy bit); so must we order our reads, which numpy does not
-        promise on ARM, and a flag's write before a read, which x86 does not promise either. Python has no fence, but
-        a lock's release followed by its acquisition is one: a locked instruction on x86, STLR then LDAXR on ARM64.
-        """
-        self._held.release()
-        self._held.acquire()
 
     def read(self) -> Records:
         """Copies the written records out and gives their memory back to the kernel."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gryphon.bpf.maps import Map
 from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.few import Few
 from gryphon.controller.source import IPAddress, IPNetwork, Service
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
@@ -41,10 +42,11 @@ def unmapped(packed: bytes) -> IPAddress:
 
 
 class Ranges:
-    """The trie of forged ranges, and its copy here."""
+    """The trie of forged ranges, the first of them beside it, and its copy here."""
 
-    def __init__(self, trie: Map) -> None:
+    def __init__(self, trie: Map, few: Few) -> None:
         self._trie = trie
+        self._few = few
         self._held: dict[IPNetwork, Range] = {}
 
     def copy(self, old: Map) -> None:
@@ -79,6 +81,7 @@ class Ranges:
         now = time.monotonic_ns()
         for held in [held for held in self._held.values() if held.deadline_ns <= now]:
             self._trie.delete(_RANGE.pack(*_prefix(held.network)))
+            self._few.forget_range(*_prefix(held.network))
             del self._held[held.network]
         return list(self._held.values())
 
@@ -92,6 +95,7 @@ class Ranges:
             raise EnvironmentFault(
                 f"The forged range {held.network} does not fit into the kernel's map ({error.strerror})."
             ) from error
+        self._few.set_range(prefix, packed, held.generation, held.ring, held.deadline_ns)
         self._held[held.network] = held
 
 
@@ -110,8 +114,9 @@ class Services:
     answering them.
     """
 
-    def __init__(self, services: Map, addresses: Map, ranges: Ranges) -> None:
+    def __init__(self, services: Map, addresses: Map, few: Few, ranges: Ranges) -> None:
         self._services = services
+        self._few = few
         self._addresses = addresses
         self._ranges = ranges
         self._entries: dict[int, _Entry] = {}
@@ -152,6 +157,7 @@ class Services:
             raise EnvironmentFault(
                 f"The service {address} port {port} does not fit into the kernel's map ({error.strerror})."
             ) from error
+        self._few.set_service(mapped(address), port, index)
         self._entries[index] = entry
 
     def _forget(self) -> None:
@@ -164,6 +170,7 @@ class Services:
     def _erase(self, entry: _Entry) -> None:
         address, port = entry.service
         self._services.delete(_SERVICE.pack(mapped(address), port))
+        self._few.forget_service(mapped(address), port)
         if all(other.service[0] != address for other in self._entries.values()):
             self._addresses.delete(mapped(address))
 

@@ -14,6 +14,8 @@ SYN_ACK: dict[str, Any] = ANSWER | {
     "flags": "SA",
     "options": [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (77, 5)), ("NOP", None), ("WScale", 7)],
 }
+STAMPED: dict[str, Any] = {"options": [("NOP", None), ("NOP", None), ("Timestamp", (0xDEADBEEF, 5))]}
+"""As all but a SYN carry it."""
 
 
 def ipv4(**fields: Any) -> Any:

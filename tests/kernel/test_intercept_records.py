@@ -6,7 +6,7 @@ import time
 from ipaddress import ip_address
 
 import pytest
-from packets import ETHERNET, FORGED_PORT, SYN_ACK, answer, ipv4, ipv6, with_tags
+from packets import ETHERNET, FORGED_PORT, STAMPED, SYN_ACK, answer, ipv4, ipv6, with_tags
 from scapy.all import ICMP, IP, TCP, ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPOption, IPv6
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
@@ -35,7 +35,6 @@ OPENING = SEGMENT | {
     "tsval": 77,
     "options": Option.MSS | Option.WINDOW_SCALE | Option.SACK_PERMITTED | Option.TIMESTAMP,
 }
-STAMPED = {"options": [("NOP", None), ("NOP", None), ("Timestamp", (0xDEADBEEF, 5))]}
 ALL_FLAGS = "FSRPAUEC"
 
 OPTIONS_40 = [("MSS", 536), ("NOP", None), ("SAck", (1, 2, 3, 4)), ("NOP", None), ("Timestamp", (3, 4)), ("NOP", None)]

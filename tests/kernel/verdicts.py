@@ -10,9 +10,11 @@ import time
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import numpy as np
 from pyroute2 import IPRoute
 
-from gryphon.bpf import loader, syscall
+from gryphon.bpf import live, loader, syscall
+from gryphon.controller.few import Few
 from gryphon.controller.record import RECORD, Records
 from gryphon.controller.ring import Ring
 from gryphon.controller.source import Counts
@@ -46,8 +48,10 @@ class Program:
         for name in ("services", "addresses", "ranges"):
             for key, _ in list(self.maps[name].items()):
                 self.maps[name].delete(key)
-        self.ranges = Ranges(self.maps["ranges"])
-        self.services = Services(self.maps["services"], self.maps["addresses"], self.ranges)
+        few = Few(self.maps["few"])
+        np.frombuffer(live.memory(self.maps["few"]), np.uint8)[:] = 0
+        self.ranges = Ranges(self.maps["ranges"], few)
+        self.services = Services(self.maps["services"], self.maps["addresses"], few, self.ranges)
         while len(self.ring.read()):
             pass
 

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
  *
- * For benchmarks.intercepting: answers to forged addresses made out of live frames, and what does least with them.
- * intercepting.py defines DEVICE, where they are sent, and SUM, that of the IPv4 header's words but for the checksum
+ * For benchmarks.intercepting: answers to forged addresses made out of live frames.
+ * answers.py defines DEVICE, where they are sent, and SUM, that of the IPv4 header's words but for the checksum
  * and the last one. The frames are the kernel's to use again, so every one has its changing words written. */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
-#include <linux/pkt_cls.h>
 
 BPF_PERCPU_ARRAY(number, __u32, 1);
-BPF_PERCPU_ARRAY(arrived, __u64, 1);
-
-/* Not everything that is sent arrives: a full veth ring drops. */
-static __always_inline void count(void)
-{
-	__u32 zero = 0;
-	__u64 *seen = arrived.lookup(&zero);
-
-	if (seen)
-		(*seen)++;
-}
 
 /* Gives each frame the next of 65,536 addresses. */
 static __always_inline int next(struct xdp_md *ctx)
@@ -47,22 +35,4 @@ int leave(struct xdp_md *ctx)
 int enter(struct xdp_md *ctx)
 {
 	return next(ctx) ? XDP_ABORTED : XDP_PASS;
-}
-
-int drop(struct xdp_md *ctx)
-{
-	count();
-	return XDP_DROP;
-}
-
-/* What came in goes out, as if this host had sent it. */
-int turn(struct __sk_buff *skb)
-{
-	return bpf_redirect(DEVICE, 0);
-}
-
-int steal(struct __sk_buff *skb)
-{
-	count();
-	return TC_ACT_STOLEN;
 }
