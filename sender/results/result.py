@@ -98,6 +98,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         **_traffic(facts.ring_lost, count),
         "http_status": {str(code): number for code, number in sorted(facts.http_status.items())},
         "warmup_s": facts.warmup_s,
+        "judged": _judged(facts.users, judged),
         "latency_ms": _latency(histograms),
         "pacing": _pacing(histograms),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
@@ -111,7 +112,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "examples": [dict(row) for row in facts.examples],
         "series": [dict(row) for row in facts.series],
     }
-    document["thresholds"] = evaluate(thresholds, document | _judged(facts.users, judged))
+    document["thresholds"] = evaluate(thresholds, document | document["judged"])
     well = count[Counter.SESSIONS_COMPLETED] + count[Counter.SESSIONS_CUT]
     document["verdict"] = verdict(facts.ending, well, document["thresholds"])
     return Result(document)

@@ -158,6 +158,7 @@ def test_a_warm_up_is_left_out_of_percentiles_and_thresholds_but_not_of_the_coun
     assert document["warmup_s"] == 5.0
     assert document["latency_ms"] == without["latency_ms"]
     assert document["users"]["failed"]["timeout"] == 91
+    assert document["judged"]["users"]["failed"]["timeout"] == 1
     assert document["thresholds"] == [{"text": "failed>1%", "value": pytest.approx(1 / 900), "broken": False}]
 
 
