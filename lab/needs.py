@@ -21,6 +21,7 @@ PACKAGES = {
 """Each tool that the lab runs and the Debian package that brings it."""
 
 OF_TESTS = {
+    "chromium": "chromium",
     "memcached": "memcached",
     "mosquitto": "mosquitto",
     "mosquitto_pub": "mosquitto-clients",

@@ -27,6 +27,7 @@ from gryphon.sender.options import (
     parse_speed,
     parse_trace_users,
 )
+from gryphon.sender.report.cli import report as report_command
 from gryphon.sender.schedule import parse_duration, parse_loops, seconds
 
 log = logging.getLogger("gryphon")
@@ -136,6 +137,8 @@ def send(
     quiet: Annotated[bool, typer.Option("--quiet", help="No live view, no progress lines.")] = False,
     log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
+    report: Annotated[str | None, typer.Option("--report", help="Write the result as a page: out.html.")] = None,
+    csv: Annotated[str | None, typer.Option("--csv", help="Write the run over time as CSV.")] = None,
     fail_if: Annotated[
         list[str] | None, typer.Option("--fail-if", help="Exit with 1 when broken, such as 'p99>200ms'; none: never.")
     ] = None,
@@ -190,6 +193,8 @@ def send(
         device=device,
         xdp_mode=cast('Literal["auto", "native", "generic"]', xdp_mode),
         json=json,
+        report=report,
+        csv=csv,
         fail_if=tuple(fail_if or ()),
         token=token,
         token_file=token_file,
@@ -223,6 +228,7 @@ def demo(
 
 app.command(no_args_is_help=True)(extract)
 app.command("check")(check_hosts)
+app.command("report", no_args_is_help=True)(report_command)
 
 
 class _LogFile(logging.FileHandler):

@@ -79,6 +79,8 @@ class SendOptions:
     fail_if: tuple[str, ...]
     token: str | None
     token_file: Path | None
+    report: str | None = None
+    csv: str | None = None
     effective: Mapping[str, Any] = field(default_factory=dict)  # all of it as a file of --config has it
 
     @property
@@ -183,3 +185,17 @@ def check(options: SendOptions) -> None:
             f"-o {options.device} is for frames, and raw sockets follow this host's routes: add --transmit link (or "
             "xdp), or leave -o out"
         )
+    _check_outputs(options)
+
+
+def _check_outputs(options: SendOptions) -> None:
+    """Each file that is to be written has its own name."""
+    for name, path in (("--report", options.report), ("--csv", options.csv)):
+        if path == "-":
+            raise InputFault(
+                f"{name} - is not possible, for standard output has the summary: name a file, or make it with gryphon "
+                "report out of what --json writes"
+            )
+    paths = [path for path in (options.json, options.report, options.csv) if path is not None]
+    if len(set(paths)) < len(paths):
+        raise InputFault("--json, --report and --csv name the same file: give each its own")

@@ -45,9 +45,8 @@ def run_send(options: SendOptions) -> int:
     thresholds = parse_all(options.fail_if)
     places = parse_places(options.intercept, options.port)
     token = find_token(options.token, options.token_file)
-    _check_writable(options.json)
-    if options.is_traced:
-        _check_writable(str(options.trace_file))
+    for path in (options.json, options.report, options.csv, str(options.trace_file) if options.is_traced else None):
+        _check_writable(path)
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
     if options.dry_run:
@@ -63,7 +62,10 @@ def run_send(options: SendOptions) -> int:
         notes.append(f"this host refused {error.packets} packets with {name}, such as {error.example}")
     if options.is_traced:
         _show_traces(prepared, run)
-    return _report(build_result(gather(prepared, run), thresholds), options.json, run.ending, notes)
+    result = build_result(gather(prepared, run), thresholds)
+    status = _report(result, options.json, run.ending, notes)
+    _leave_pages(result, options)
+    return status
 
 
 def _show_traces(prepared: Prepared, run: Run) -> None:
@@ -217,6 +219,14 @@ def _report(result: Result, json: str | None, ending: Ending, notes: list[str]) 
         raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
     log.info("ended: %s, exit status %d", ending.value, result.exit_status)
     return result.exit_status
+
+
+def _leave_pages(result: Result, options: SendOptions) -> None:
+    """The report and the series, where they were asked for; the summary has been seen by then."""
+    if options.report is not None or options.csv is not None:
+        from gryphon.sender.report.run import write_after_run
+
+        write_after_run(result, options.report, options.csv)
 
 
 def _discard_output() -> None:

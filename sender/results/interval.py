@@ -20,6 +20,7 @@ class Interval:
     delta: Counters  # within it; ACTIVE and PEAK_ACTIVE are no sums, see totals
     response: Counts  # latencies from the intended time, within it
     lateness: Counts
+    service: Counts  # latencies from the actual send, within it
 
     def failed(self) -> int:
         """Sessions that failed within it."""
@@ -50,6 +51,7 @@ class Meter:
             totals - self._totals,
             self._since(Histogram.RESPONSE_INTENDED, histograms),
             self._since(Histogram.LATENESS, histograms),
+            self._since(Histogram.RESPONSE_SERVICE, histograms),
         )
         self._time_s, self._totals = time_s, totals
         return interval

@@ -13,7 +13,8 @@ from typing import Any
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.measures import FAILURES, SESSION_FAILURES, Counter, Counters, Histogram, Histograms
-from gryphon.sender.results.histogram import describe, maximum, percentile
+from gryphon.sender.results.histogram import describe, encode, maximum, percentile
+from gryphon.sender.results.host import describe_host
 from gryphon.sender.results.thresholds import Threshold, evaluate
 from gryphon.sender.results.verdict import Ending, exit_status, verdict
 
@@ -48,6 +49,7 @@ class RunFacts:
     http_status: Mapping[int, int] = field(default_factory=dict)
     examples: Sequence[Mapping[str, Any]] = ()
     series: Sequence[Mapping[str, Any]] = ()
+    host: Mapping[str, Any] = field(default_factory=describe_host)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "version": facts.version,
         "started": facts.started.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "duration_s": round(facts.duration_s, 6),
+        "host": dict(facts.host),
         "command": shlex.join(without_token(facts.command)),
         "config": {name: value for name, value in facts.config.items() if name != "token"},
         "options": dict(facts.options),
@@ -95,6 +98,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         **_traffic(facts.ring_lost, count),
         "http_status": {str(code): number for code, number in sorted(facts.http_status.items())},
         "warmup_s": facts.warmup_s,
+        "judged": _judged(facts.users, judged),
         "latency_ms": _latency(histograms),
         "pacing": _pacing(histograms),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
@@ -108,7 +112,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "examples": [dict(row) for row in facts.examples],
         "series": [dict(row) for row in facts.series],
     }
-    document["thresholds"] = evaluate(thresholds, document | _judged(facts.users, judged))
+    document["thresholds"] = evaluate(thresholds, document | document["judged"])
     well = count[Counter.SESSIONS_COMPLETED] + count[Counter.SESSIONS_CUT]
     document["verdict"] = verdict(facts.ending, well, document["thresholds"])
     return Result(document)
@@ -191,13 +195,15 @@ def _latency(histograms: Histograms) -> dict[str, dict[str, Any]]:
     } | {"push": describe(histograms[Histogram.PUSH])}
 
 
-def _pacing(histograms: Histograms) -> dict[str, int | None]:
+def _pacing(histograms: Histograms) -> dict[str, int | str | None]:
     """How late packets left, in microseconds."""
     counts = histograms[Histogram.LATENESS]
     return {
         "late_p50_us": percentile(counts, 50),
         "late_p99_us": percentile(counts, 99),
         "late_max_us": maximum(counts),
+        "count": int(counts.sum()),
+        "hdr": encode(counts),
     }
 
 

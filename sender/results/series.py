@@ -8,22 +8,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gryphon.sender.replay.measures import Counter, Counters
-from gryphon.sender.results.histogram import BUCKETS, Counts, milliseconds, percentile, percentiles_ms
+from gryphon.sender.replay.measures import SESSION_FAILURES, Counter, Counters
+from gryphon.sender.results.histogram import BUCKETS, Counts, percentiles_ms
 from gryphon.sender.results.interval import Interval, failures
 
 _SUMS = {
+    "users_started": Counter.STARTED,
+    "users_connected": Counter.CONNECTED,
     "started": Counter.SESSIONS_STARTED,
     "connected": Counter.SESSIONS_CONNECTED,
     "completed": Counter.SESSIONS_COMPLETED,
+    "cut": Counter.SESSIONS_CUT,
     "packets_sent": Counter.PACKETS_SENT,
     "retransmitted": Counter.RETRANSMITTED,
     "responses": Counter.RESPONSES,
     "messages_sent": Counter.MESSAGES_SENT,
     "messages_answered": Counter.MESSAGES_ANSWERED,
+    "mismatched": Counter.MISMATCHED,
+    "pushed": Counter.PUSHED,
     "bytes_sent": Counter.BYTES_SENT,
     "bytes_received": Counter.BYTES_RECEIVED,
 }
+
+_SHOWN = ("p50", "p90", "p99", "max")
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class _Step:
     active: int
     delta: Counters
     response: _Sparse
+    service: _Sparse
     lateness: _Sparse
 
     def __add__(self, later: _Step) -> _Step:
@@ -65,21 +73,27 @@ class _Step:
             later.active,
             self.delta + later.delta,
             self.response + later.response,
+            self.service + later.service,
             self.lateness + later.lateness,
         )
 
     def row(self) -> dict[str, Any]:
         """As the result file has it."""
         response = percentiles_ms(self.response.whole())
-        late = milliseconds(percentile(self.lateness.whole(), 99))
+        service = percentiles_ms(self.service.whole())
+        late = percentiles_ms(self.lateness.whole())
         return {
             "time_s": round(self.time_s, 3),
             "step_s": round(self.step_s, 3),
             "active": self.active,
             "failed": failures(self.delta),
+            "failed_by": {
+                reason: int(self.delta[counter]) for reason, counter in SESSION_FAILURES.items() if self.delta[counter]
+            },
             **{name: int(self.delta[counter]) for name, counter in _SUMS.items()},
-            **{f"{name}_ms": response[name] for name in ("p50", "p90", "p99", "max")},
-            "late_p99_ms": late,
+            **{f"{name}_ms": response[name] for name in _SHOWN},
+            **{f"service_{name}_ms": service[name] for name in _SHOWN},
+            **{f"late_{name}_ms": late[name] for name in ("p50", "p99", "max")},
         }
 
 
@@ -102,6 +116,7 @@ class Series:
             int(interval.totals[Counter.ACTIVE]),
             interval.delta,
             _Sparse.of(interval.response),
+            _Sparse.of(interval.service),
             _Sparse.of(interval.lateness),
         )
         self._pending = step if self._pending is None else self._pending + step

@@ -41,7 +41,9 @@ def test_a_whole_run_fits_the_schema() -> None:
 def test_a_run_of_which_nothing_came_fits_the_schema_too() -> None:
     result = build_result(facts(counters=new_counters(), histograms=new_histograms()), parse_all([]))
     check(json.loads(result.to_json()))
-    assert result.document["pacing"] == {"late_p50_us": None, "late_p99_us": None, "late_max_us": None}
+    pacing = result.document["pacing"]
+    assert [pacing[f"late_{name}_us"] for name in ("p50", "p99", "max")] == [None, None, None]
+    assert (pacing["count"], merge([pacing["hdr"]]).sum()) == (0, 0)
     assert result.document["latency_ms"]["connect"]["service"]["p99"] is None
 
 
@@ -98,6 +100,11 @@ def test_latencies_are_in_milliseconds_and_carry_all_their_values() -> None:
     assert (merge([row["hdr"]]) == histograms[4]).all()
 
 
+def test_lateness_carries_all_its_values() -> None:
+    pacing = build_result(facts()).document["pacing"]
+    assert (pacing["count"], merge([pacing["hdr"]]).sum(), pacing["late_max_us"]) == (101, 101, 100)
+
+
 def test_the_start_is_written_in_utc() -> None:
     assert build_result(facts()).document["started"] == "2026-03-01T12:00:05.250Z"
 
@@ -151,6 +158,7 @@ def test_a_warm_up_is_left_out_of_percentiles_and_thresholds_but_not_of_the_coun
     assert document["warmup_s"] == 5.0
     assert document["latency_ms"] == without["latency_ms"]
     assert document["users"]["failed"]["timeout"] == 91
+    assert document["judged"]["users"]["failed"]["timeout"] == 1
     assert document["thresholds"] == [{"text": "failed>1%", "value": pytest.approx(1 / 900), "broken": False}]
 
 

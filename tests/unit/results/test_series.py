@@ -27,8 +27,11 @@ class Run:
             self.counters[Counter.SESSIONS_STARTED] += 1
             self.counters[Counter.MESSAGES_ANSWERED] += 2
             self.counters[Counter.SESSIONS_RESET] += 1
+            self.counters[Counter.MISMATCHED] += time % 2
+            self.counters[Counter.STARTED] += 1
             self.counters[Counter.ACTIVE] = time
             record_value(self.histograms[Histogram.RESPONSE_INTENDED], 1000 * time)
+            record_value(self.histograms[Histogram.RESPONSE_SERVICE], 500 * time)
             record_value(self.histograms[Histogram.LATENESS], time)
             self.series.add(self.meter.look(float(time), self.counters, self.histograms))
         return self
@@ -38,7 +41,9 @@ def test_a_row_tells_of_its_second_alone() -> None:
     row = Run().seconds(3).series.rows()[2]
     assert (row["time_s"], row["step_s"], row["started"], row["messages_answered"], row["failed"]) == (3, 1, 1, 2, 1)
     assert (row["active"], row["p50_ms"], row["max_ms"]) == (3, 3.001, 3.001)
-    assert row["late_p99_ms"] == 0.003
+    assert (row["service_p50_ms"], row["service_max_ms"]) == (1.5, 1.5)
+    assert (row["late_p50_ms"], row["late_p99_ms"], row["late_max_ms"]) == (0.003, 0.003, 0.003)
+    assert (row["failed_by"], row["users_started"], row["mismatched"]) == ({"reset": 1}, 1, 1)
 
 
 @pytest.mark.parametrize("seconds", [1, 8, 9, 10, 16, 17, 31, 64, 65, 100, 257])
@@ -48,6 +53,7 @@ def test_rows_stay_few_and_add_up(seconds: int) -> None:
     assert len(rows) <= 9
     assert sum(row["started"] for row in rows) == seconds
     assert sum(row["messages_answered"] for row in rows) == 2 * seconds
+    assert sum(row["failed_by"]["reset"] for row in rows) == sum(row["failed"] for row in rows) == seconds
     assert sum(row["step_s"] for row in rows) == seconds
     assert rows[-1]["time_s"] == seconds
     ends = np.cumsum([row["step_s"] for row in rows])

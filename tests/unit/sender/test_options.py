@@ -37,6 +37,9 @@ GOOD: dict[str, Any] = {
     "transmit": "raw",
     "device": None,
     "speed": 1.0,
+    "json": None,
+    "report": None,
+    "csv": None,
 }
 
 
@@ -71,6 +74,9 @@ def test_what_lies_in_its_bounds_passes(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "option"),
     [
+        ({"report": "-"}, "--report - is not possible"),
+        ({"csv": "-"}, "--csv - is not possible"),
+        ({"json": "out", "report": "out"}, "--json, --report and --csv name the same file"),
         ({"users": 0}, "-u 0"),
         ({"users": -5}, "-u -5"),
         ({"users": (1 << 30) + 1}, "-u "),

@@ -1,0 +1,1 @@
+"""Results as a page to read, show and print, and as one result where several senders made a run."""
