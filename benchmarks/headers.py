@@ -47,11 +47,13 @@ def main() -> int:
     """Print the median, smallest and largest of several runs for each arena and length."""
     import numba
 
+    from gryphon.sender.gathered import Gathering
+
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=7)
     chosen = options.parse_args()
     print(measure.environment_line(), flush=True)
-    build, rows = numba.njit(error_model="numpy")(_build), []
+    build, rows = numba.njit(error_model="numpy", pipeline_class=Gathering)(_build), []
     for name, size in ARENAS.items():
         payload = np.random.default_rng(2).integers(0, 256, size, dtype=np.uint8)
         for length in LENGTHS:

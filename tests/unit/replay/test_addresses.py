@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from whole import whole
 
 from gryphon.sender.ranges import parse_pool
 from gryphon.sender.replay.addresses import BLOCK, FIRST_PORT, PORTS, locate, plan, row_of, slot_of
 from gryphon.sender.replay.core import CORE
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _locate(cores: Any, row: int, loop: int) -> Any:
     return locate(cores[0], row, loop)
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _row_of(cores: Any, hi: Any, lo: Any, port: int) -> int:
     slot = slot_of(cores[0], hi, lo, port)
     return row_of(cores[0], slot) if slot >= 0 else -1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from peer import Message, make_script
 from transcript import Transcript
+from whole import whole
 
 from gryphon.sender.replay.core import bind
 from gryphon.sender.replay.fields import FIELD, Fields, Kind, scratch_bytes, slots
@@ -16,12 +16,12 @@ from gryphon.sender.replay.script import Script
 from gryphon.sender.replay.values import forget_values, store_value
 
 
-@numba.njit
+@whole
 def _store(cores: Any, column: int, length: int) -> bool:
     return store_value(cores[0], 0, 1, column, 0, length)
 
 
-@numba.njit
+@whole
 def _forget(cores: Any) -> None:
     forget_values(cores[0], 0)
 

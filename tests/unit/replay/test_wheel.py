@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whole import whole
 
 from gryphon.sender.replay.core import CORE, bind, head_at
 from gryphon.sender.replay.rows import new_users
@@ -17,18 +17,18 @@ ROWS = 12
 TURN_US = SLOTS << TICK_SHIFT
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _link(cores: Any, row: int, deadline: int, soonest: int) -> None:
     core = cores[0]
     link(core, row, tick_of(deadline & 0xFFFFFFFF), core.tick + soonest)
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _unlink(cores: Any, row: int) -> None:
     unlink(cores[0], row)
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _next(cores: Any, until: int) -> int:
     """Take the next row due by a tick out of the wheel; -1 when there is none."""
     core = cores[0]
@@ -42,12 +42,12 @@ def _next(cores: Any, until: int) -> int:
     return -1
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _tick_of(deadline: int) -> int:
     return tick_of(deadline)
 
 
-@numba.njit  # type: ignore[misc]
+@whole
 def _ticks_until(tick: int, cursor: int) -> int:
     return ticks_until(tick, cursor)
 
