@@ -163,9 +163,10 @@ class Holder:
     def _costs(self, sender: Popen[bytes] | None, server: Costs | None = None) -> Costs:
         """Of now; the server's side of an earlier moment where one is given."""
         inside = processes_in(self.lab.namespace("server"))
+        family = [sender.pid, *measure.children(sender.pid)] if sender else []
         return Costs(
             cpu=measure.cpu_seconds(sender.pid) if sender else 0.0,
-            anonymous=_kilobytes(f"/proc/{sender.pid}/status", "RssAnon:") if sender else 0,
+            anonymous=sum(_kilobytes(f"/proc/{pid}/status", "RssAnon:") for pid in family),
             server_memory=server.server_memory if server else sum(_own_bytes(pid) for pid in inside),
             slab=server.slab if server else _kilobytes("/proc/meminfo", "Slab:"),
             sockets=self._sockets(),

@@ -30,7 +30,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of the children that it has waited for; 0 when it is gone.
+    """User and system time of a process and of its children; 0 when it is gone.
 
     Also right for one that has ended and was not yet waited for (proc(5), stat fields 14 to 17). Its resolution is
     a clock tick, 10 ms.
@@ -39,7 +39,16 @@ def cpu_seconds(pid: int) -> float:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return 0.0
-    return sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
+    own = sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
+    return own + sum(map(cpu_seconds, children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and not waited for."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def busy_seconds() -> float:
@@ -51,13 +60,27 @@ def busy_seconds() -> float:
 def peak_bytes(pid: int) -> int:
     """The most memory a running process had resident so far (VmHWM); 0 once it has ended.
 
+    Of one that has children, what all of them have now, shared pages counted once (the sums of Pss).
+
     Not getrusage's ru_maxrss: that survives exec, so a child inherits the peak of the process that started it.
     """
+    family = children(pid)
+    if family:
+        return sum(proportional_bytes(member) for member in (pid, *family))
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def proportional_bytes(pid: int) -> int:
+    """The memory of a process, each page divided by the number of those that share it; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ LAST_ANSWERS_S = 0.2
 """After the last connection ended, answers on their way are still dropped before a local interception goes."""
 
 
+HEAD_START_NS = 50_000_000
+"""The run's time 0 lies so far ahead of its preparation, for each process: the first users are not late."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an engine's run ended; it can be pickled."""
@@ -40,6 +45,16 @@ class Outcome:
     notes: list[str] = field(default_factory=list)  # what stays behind
     traced: Sequence[Traced] = ()
     private_bytes: int = 0  # memory of this process alone, where it is one of several
+
+
+def await_start(engine: Engine, epoch_ns: int) -> None:
+    """Sleep until the run's time 0, with nothing left to do then that takes milliseconds.
+
+    Python's full collection would find all that was loaded; the engine's first step loads its code.
+    """
+    engine.step(epoch_ns - 1_000_000)
+    gc.freeze()
+    time.sleep(max(epoch_ns - time.monotonic_ns(), 0) / 1e9)
 
 
 def play(

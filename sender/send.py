@@ -20,7 +20,7 @@ from gryphon.sender.live.view import live_view, wanted
 from gryphon.sender.loop import Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.options import SendOptions
-from gryphon.sender.play import new_engine, play
+from gryphon.sender.play import HEAD_START_NS, await_start, new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
 from gryphon.sender.rehearsal import describe
 from gryphon.sender.results.progress import Progress
@@ -144,7 +144,7 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
         open_intercepts(places, token, services, networks, options.xdp_mode, sample=prepared.sample) as intercepts,
         _open_sending(prepared, intercepts) as sending,
     ):
-        started, epoch_ns = datetime.now(UTC), time.monotonic_ns()
+        started, epoch_ns = datetime.now(UTC), time.monotonic_ns() + HEAD_START_NS
         engine = new_engine(prepared, share, intercepts.generation, epoch_ns, measures.shares[0])
         meter = _meter(prepared, measures, epoch_ns)
         _log_start(options, [intercept.grant.intercept for intercept in intercepts.opened])
@@ -155,6 +155,7 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
             meter.look(now_ns)
 
         with Stop() as stop:
+            await_start(engine, epoch_ns)
             outcome = play(engine, prepared, sending, intercepts, every_second, stop)
             meter.finish(outcome.ended_ns)
     return Run(
@@ -165,7 +166,7 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
 def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place], token: str | None) -> Run:
     """Replay in several processes, which share the users and the forged range."""
     from gryphon.sender.team.intercepts import open_shared
-    from gryphon.sender.team.run import HEAD_START_NS, Team, open_sendings
+    from gryphon.sender.team.run import Team, open_sendings
 
     options, shares = prepared.options, prepared.shares
     parts = [share.pool.networks for share in shares]

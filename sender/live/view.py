@@ -111,7 +111,7 @@ class Eyes:
         """The run as it stands at a time of CLOCK_MONOTONIC."""
         measures = self._measures
         histograms = measures.histograms
-        response, lateness = histograms[Histogram.RESPONSE_INTENDED], histograms[Histogram.LATENESS]
+        response, lateness = (histograms[which].copy() for which in (Histogram.RESPONSE_INTENDED, Histogram.LATENESS))
         counters = measures.counters
         if not self._seen:
             self._seen.append((measures.epoch_ns, counters * 0, response * 0, lateness * 0))

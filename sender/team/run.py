@@ -20,15 +20,12 @@ from gryphon.controller.errors import Fault
 from gryphon.sender.divide import Share
 from gryphon.sender.loop import TICK_NS, Stop
 from gryphon.sender.meter import Meter
-from gryphon.sender.play import Outcome, new_engine, play
+from gryphon.sender.play import Outcome, await_start, new_engine, play
 from gryphon.sender.prepare import Prepared
 from gryphon.sender.process import Bug, Process, private_bytes
 from gryphon.sender.shared_measures import SharedMeasures, Told
 from gryphon.sender.team.intercepts import SharedIntercepts
 from gryphon.sender.transmit.choose import Sending
-
-HEAD_START_NS = 50_000_000
-"""For each process: the run's time 0 lies so far ahead that all of them are there."""
 
 _LOOK_S = 0.1
 
@@ -71,7 +68,7 @@ class Team:
         measures = self.measures.shares[share.number]
         engine = new_engine(self._prepared, share, intercepts.generation, epoch_ns, measures)
         with sending:
-            time.sleep(max(epoch_ns - time.monotonic_ns(), 0) / 1e9)
+            await_start(engine, epoch_ns)
             told = Told(self.measures, parent)
             outcome = play(engine, self._prepared, sending, intercepts, lambda now: sending.look(), told)
         return replace(outcome, private_bytes=private_bytes())
