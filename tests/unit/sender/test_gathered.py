@@ -18,6 +18,9 @@ pytestmark = pytest.mark.skipif(
     bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="NUMBA_DISABLE_JIT leaves nothing to compile"
 )
 
+_cached, compiled.cache_directory = compiled.cache_directory, lambda package: None  # type: ignore[assignment]
+"""The kernels below are compiled by every run of these tests: out of a cache nothing would be seen of it."""
+
 
 @inner
 def _twice(number: int) -> int:
@@ -47,6 +50,9 @@ def _checked(numbers: Any) -> int:
     for number in numbers:
         total += _refuse(number) + _nine_times(3)
     return total
+
+
+compiled.cache_directory = _cached
 
 
 def test_a_kernel_serves_python_and_kernels_alike() -> None:
