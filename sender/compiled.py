@@ -90,7 +90,7 @@ def _take_any_number(part: Any) -> None:
 def _for_both(function: _F, inline: bool = False) -> _F:
     """A kernel for Python, and another one for the kernels that call it; each is compiled when it is called."""
     dispatcher: Any = _compile(function, from_python=True, inline=inline)
-    if dispatcher is not function:
+    if hasattr(dispatcher, "get_call_template"):  # else it is plain Python, numba's or that of the fuzzer
         part: Any = _compile(function, from_python=False, inline=inline)
         dispatcher.get_call_template, dispatcher.get_overload = part.get_call_template, part.get_overload
     return cast(_F, dispatcher)

@@ -79,7 +79,7 @@ def plain() -> Load:
     return _load()
 
 
-def _strict(function: Callable[..., Any], from_python: bool) -> Callable[..., Any]:
+def _strict(function: Callable[..., Any], from_python: bool, inline: bool = False) -> Callable[..., Any]:
     if not from_python:
         return function  # called with what a strict kernel was called with
 

@@ -20,12 +20,13 @@ _SEND = """
 from gryphon.sender import cli
 from gryphon.sender.replay.engine import Engine
 
-def step(self, now, records, samples, *rest):
+def step(self, now, *given):
+    records, samples = given[:2] or ((), ())
     for record, sample in zip(records, samples):
         if record["length"]:
             segment = f"{record['address_lo']:x}/{record['port']}/{record['seq']}"
             print("sample", segment, samples.shape[1], record["sample_length"], bytes(sample).hex(), flush=True)
-    return plain(self, now, records, samples, *rest)
+    return plain(self, now, *given)
 
 plain, Engine.step = Engine.step, step
 cli.main()
