@@ -7,11 +7,12 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
 
 from gryphon.controller.errors import InputFault
+from gryphon.sender.options import SendOptions
 
 SECRET = ("token",)
 """Options that are read from a file, but never written to one."""
@@ -37,16 +38,18 @@ def _load(path: Path) -> Mapping[str, Any]:
         raise InputFault(f"--config {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputFault(f"--config {path} is no text: give a TOML file, or the JSON of a result") from error
-    if not text.lstrip().startswith("{"):
+    if path.suffix != ".json" and not text.lstrip().startswith("{"):
         try:
             return tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputFault(f"--config {path} is no TOML: {error}") from error
     try:
         document = json.loads(text)
-        options: Mapping[str, Any] = document["options"]
-    except (ValueError, KeyError) as error:
-        raise InputFault(f"--config {path} begins like JSON, but is no result of gryphon send") from error
+        options = document["options"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFault(f"--config {path} is JSON, but no result of gryphon send") from error
+    if not isinstance(options, dict):
+        raise InputFault(f"--config {path} is JSON, but no result of gryphon send")
     return options
 
 
@@ -58,14 +61,26 @@ def _checked(context: typer.Context, path: Path, held: Mapping[str, Any]) -> dic
         parameter = known.get(name)
         if parameter is None or parameter.name is None:
             near = difflib.get_close_matches(name, known, 1)
-            hint = f", did you mean {near[0]}" if near else ""
-            raise InputFault(f"--config {path}: {name} is no option of gryphon send{hint}? `gryphon send -h` has them")
+            hint = f", did you mean {near[0]}?" if near else ":"
+            raise InputFault(f"--config {path}: {name} is no option of gryphon send{hint} `gryphon send -h` has them")
         found[parameter.name] = _value(path, name, parameter, value)
     return found
 
 
+def _check_number(path: Path, name: str, field: str, value: Any) -> None:
+    """InputFault where the option is a number and the value is none."""
+    wanted = get_type_hints(SendOptions).get(field, float if field == "timeout" else str)
+    if wanted not in (int, float):
+        return
+    try:
+        wanted(str(value))
+    except ValueError as error:
+        kind = "a whole number" if wanted is int else "a number"
+        raise InputFault(f"--config {path}: {name} = {_as_written(value)} is not {kind}") from error
+
+
 def _value(path: Path, name: str, parameter: Any, value: Any) -> Any:
-    """A value as the command line would give it; what kind the option itself wants is checked there."""
+    """A value as the command line would give it, of the kind that the option wants."""
     several = getattr(parameter, "multiple", False)
     flag = getattr(parameter, "is_flag", False)
     if several and not isinstance(value, list):
@@ -74,8 +89,15 @@ def _value(path: Path, name: str, parameter: Any, value: Any) -> Any:
     plain = all(isinstance(each, str | int | float) and (flag or not isinstance(each, bool)) for each in single)
     if not plain or (flag and not isinstance(value, bool)):
         wanted = "true or false" if flag else "a list of texts" if several else "a text or a number"
-        raise InputFault(f"--config {path}: {name} = {value!r} is not {wanted}")
+        raise InputFault(f"--config {path}: {name} = {_as_written(value)} is not {wanted}")
+    if not several and not flag:
+        _check_number(path, name, parameter.name, value)
     return value
+
+
+def _as_written(value: Any) -> str:
+    """A value as TOML and JSON have it."""
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _long_name(parameter: Any) -> str | None:

@@ -75,12 +75,12 @@ def test_a_result_repeats_its_run(held: Path) -> None:
     [
         ("userz = 5", "userz is no option of gryphon send, did you mean users?"),
         ("fail_if = 5", "did you mean fail-if?"),
-        ("users = true", "users = True is not a text or a number"),
+        ("users = true", "users = true is not a text or a number"),
         ("strict = 1", "strict = 1 is not true or false"),
         ("[users]\na = 1", "is not a text or a number"),
         ("users = ", "is no TOML"),
-        ('{"version": 1}', "is no result of gryphon send"),
-        ('users = "many"', "-u"),
+        ('{"version": 1}', "no result of gryphon send"),
+        ('users = "many"', 'users = "many" is not a whole number'),
     ],
 )
 def test_what_is_wrong_in_a_file_gets_one_sentence(held: Path, text: str, sentence: str) -> None:
@@ -93,6 +93,15 @@ def test_what_is_wrong_in_a_file_gets_one_sentence(held: Path, text: str, senten
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["[1]", "[]", '"x"', "{}", '{"options": [1]}', '{"options": {', ""])
+def test_json_that_is_no_result_is_called_so(held: Path, text: str) -> None:
+    path = held.parent / "other.json"
+    path.write_text(text)
+    done = send(path)
+    assert done.returncode == 2
+    assert "other.json is JSON, but no result of gryphon send" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_named(held: Path) -> None:
