@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from gryphon.controller.errors import Fault
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -91,10 +93,16 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def in_order(main: Callable[[], int], left: str = "the lab is gone") -> int:
-    """Runs a benchmark's main function such that Ctrl-C and SIGTERM end it with its lab removed; its exit status."""
+    """Runs a benchmark's main function such that Ctrl-C and SIGTERM end it with its lab removed.
+
+    Gives its exit status; a fault is its sentence and its own status, 2 or 3.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return main()
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return fault.status
     except KeyboardInterrupt:
         print(f"Interrupted; {left}.", file=sys.stderr)
         return 130

@@ -17,7 +17,6 @@ from benchmarks import measure, replay
 from benchmarks.load import Load
 from benchmarks.nginx import REQUESTS, record_sessions
 from benchmarks.sinking import sinking
-from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.waiting import until
 
@@ -35,11 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--options", default="--transmit xdp -o eth0", help="for gryphon send")
     options = parser.parse_args(arguments)
     print(measure.environment_line(), flush=True)
-    try:
-        runs = _runs(options)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2 if isinstance(fault, InputFault) else 3
+    runs = _runs(options)
     print(_table(runs))
     return 0 if all(report["users"]["completed"] == report["users"]["requested"] for _, report in runs) else 1
 

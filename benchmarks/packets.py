@@ -19,7 +19,6 @@ from benchmarks import measure, replay
 from benchmarks.load import Load
 from benchmarks.nginx import REQUESTS, SMALL, record_sessions
 from benchmarks.sinking import sinking
-from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.waiting import until
 
@@ -48,11 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="file for all figures")
     options = parser.parse_args(arguments)
     print(measure.environment_line(), flush=True)
-    try:
-        runs = _runs(options)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2 if isinstance(fault, InputFault) else 3
+    runs = _runs(options)
     header = [f"{options.users:,} users, {options.runs} runs: median (min to max)", *runs]
     print(measure.table(header, [[name, *_cells(name, runs)] for name in ROWS]))
     if options.json:

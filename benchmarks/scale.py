@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks import heartbeats, measure, replay, sinking
 from benchmarks.held import Held, Holder, Seen
 from benchmarks.progress import received
-from gryphon.controller.errors import Fault, InputFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.servers import PAGES, PORT, Nginx
 
@@ -35,11 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when every user connected and was answered, 1 when not, 2 and 3 as gryphon itself."""
     options = _options(arguments)
     print(measure.environment_line(), flush=True)
-    try:
-        runs = _runs(options)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2 if isinstance(fault, InputFault) else 3
+    runs = _runs(options)
     print(_table(options, runs))
     if options.json:
         report = {

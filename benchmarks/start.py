@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks import measure, nginx, replay, sink
 from benchmarks.inside import inside
-from gryphon.controller.errors import EnvironmentFault, Fault, InputFault
+from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab import needs
 from gryphon.lab.commands import script
 from gryphon.lab.hosts import Lab
@@ -51,11 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="file for all figures")
     options = parser.parse_args(arguments)
     print(measure.environment_line(), flush=True)
-    try:
-        seconds = _measured(options)
-    except Fault as fault:
-        print(fault, file=sys.stderr)
-        return 2 if isinstance(fault, InputFault) else 3
+    seconds = _measured(options)
     rows = [[row, measure.figure(seconds[row], 2)] for row in ROWS]
     print(measure.table(["seconds: median (min to max)", f"{options.runs} runs"], rows))
     if options.json:

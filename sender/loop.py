@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from gryphon.controller.errors import GrantLost
+from gryphon.sender.replay.engine import STARTS_PER_STEP
 from gryphon.sender.results.verdict import Ending
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ TURN_NS = 300_000
 DENSE_PACKETS = 4
 """So many packets in one turn are load; so are two turns with packets within TURN_NS."""
 
-FEWEST_STARTS, MOST_STARTS = 256, 1024
+FEWEST_STARTS, MOST_STARTS = STARTS_PER_STEP, 1024
 """New sessions in one step: as few as that where all that were due have started, so that answers do not wait for them;
 twice as many where some were left, since a turn costs the same with more to do."""
 
