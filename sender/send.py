@@ -45,8 +45,10 @@ def run_send(options: SendOptions) -> int:
     thresholds = parse_all(options.fail_if)
     places = parse_places(options.intercept, options.port)
     token = find_token(options.token, options.token_file)
-    for path in (options.json, options.report, options.csv, str(options.trace_file) if options.is_traced else None):
+    for path in (options.json, options.report, options.csv):
         _check_writable(path)
+    if options.is_traced:
+        _check_writable(str(options.trace_file), "the trace")
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
     if options.dry_run:
@@ -84,8 +86,8 @@ def _show_traces(prepared: Prepared, run: Run) -> None:
     print(f"trace       these packets are in {options.trace_file}\n", file=sys.stderr)
 
 
-def _check_writable(path: str | None) -> None:
-    """A result file that cannot be written is found out before the run, not after it."""
+def _check_writable(path: str | None, what: str = "the result") -> None:
+    """A file that cannot be written is found out before the run, not after it."""
     if path is None or path == "-":
         return
     new = not Path(path).exists()
@@ -93,7 +95,7 @@ def _check_writable(path: str | None) -> None:
         with Path(path).open("a"):
             pass
     except OSError as error:
-        raise InputFault(f"the result cannot be written to {path}: {error.strerror}") from error
+        raise InputFault(f"{what} cannot be written to {path}: {error.strerror}") from error
     if new:
         Path(path).unlink()
 

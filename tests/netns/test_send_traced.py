@@ -64,3 +64,9 @@ def test_where_nobody_fails_it_is_said_and_nothing_is_written(lab: Lab, nginx: N
     assert run.finish() == 0, run.text
     assert "no session that was watched has failed" in run.text
     assert not (lab.directory / "trace.pcap").exists()
+
+
+def test_a_capture_that_cannot_be_written_is_found_out_before_the_run(lab: Lab, recording: Recording) -> None:
+    run = start(lab, [*options(recording, "xdp:eth0", 10), "--trace", "1", "--trace-file", "/nowhere/t.pcap"])
+    assert run.finish() == 2
+    assert "the trace cannot be written to /nowhere/t.pcap: No such file" in run.text
