@@ -32,7 +32,16 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of its children; 0 when it is gone.
+    """User and system time of a process and of the children that it has: a sender with `--threads` is a family.
+
+    Not to be summed over processes of which one may be another's child, nor taken of a benchmark itself, whose children
+    are what it measures: there `own_cpu_seconds`.
+    """
+    return own_cpu_seconds(pid) + sum(map(cpu_seconds, children(pid)))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of the children that it has waited for; 0 when it is gone.
 
     Also right for one that has ended and was not yet waited for (proc(5), stat fields 14 to 17). Its resolution is
     a clock tick, 10 ms.
@@ -41,8 +50,7 @@ def cpu_seconds(pid: int) -> float:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return 0.0
-    own = sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
-    return own + sum(map(cpu_seconds, children(pid)))
+    return sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
 
 
 def children(pid: int) -> list[int]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.measure import busy_seconds, cpu_seconds, has_ended, peak_bytes
+from benchmarks.measure import busy_seconds, cpu_seconds, has_ended, own_cpu_seconds, peak_bytes
 from gryphon.lab.hosts import Lab
 from gryphon.lab.processes import processes_in
 from gryphon.lab.servers import Nginx
@@ -66,7 +66,7 @@ class Follower:
         inside = processes_in(self.lab.namespace("server"))
         self._server = [pid for pid in inside if pid not in self.others]
         self._server_before = self._server_cpu()
-        self._own = cpu_seconds(os.getpid())
+        self._own = own_cpu_seconds(os.getpid())
         self._start = time.monotonic(), busy_seconds()
 
     def follow(
@@ -101,7 +101,7 @@ class Follower:
         cpu = [cpu_seconds(sender.pid)]
         cpu += [cpu_seconds(pid) - before for pid, before in zip(self.others, self._before, strict=True)]
         server_cpu = self._server_cpu() - self._server_before
-        own = cpu_seconds(os.getpid()) - self._own
+        own = own_cpu_seconds(os.getpid()) - self._own
         others = busy_seconds() - self._start[1] - sum(cpu) - server_cpu - own
         mark = self.nginx.mark()
         requests = mark.requests - self._mark.requests
@@ -119,7 +119,7 @@ class Follower:
         )
 
     def _server_cpu(self) -> float:
-        return sum(cpu_seconds(pid) for pid in self._server)
+        return sum(own_cpu_seconds(pid) for pid in self._server)  # nginx and its workers, all of them
 
 
 def received(lab: Lab) -> int:

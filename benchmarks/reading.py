@@ -67,7 +67,7 @@ def _watched(name: str, command: Sequence[str], group: Path | None) -> tuple[str
         command = ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(group / "cgroup.procs"), *command]
     anonymous = resident = 0
     with tempfile.TemporaryFile() as output:
-        begun, busy, own = time.monotonic(), measure.busy_seconds(), measure.cpu_seconds(os.getpid())
+        begun, busy, own = time.monotonic(), measure.busy_seconds(), measure.own_cpu_seconds(os.getpid())
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL if name == _TSHARK else None)
         try:
             while not measure.has_ended(process):
@@ -75,7 +75,7 @@ def _watched(name: str, command: Sequence[str], group: Path | None) -> tuple[str
                 anonymous, resident = max(anonymous, now), max(resident, peak)
                 time.sleep(_SAMPLE_S)
             seconds, cpu = time.monotonic() - begun, measure.cpu_seconds(process.pid)
-            others = measure.busy_seconds() - busy - cpu - (measure.cpu_seconds(os.getpid()) - own)
+            others = measure.busy_seconds() - busy - cpu - (measure.own_cpu_seconds(os.getpid()) - own)
         finally:
             process.kill()
             process.wait()
