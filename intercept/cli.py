@@ -63,6 +63,9 @@ def intercept(
         str | None, typer.Option(metavar="IFACE", help="Remove what a killed intercept left on IFACE, and end.")
     ] = None,
     log: Annotated[Path, typer.Option("--log", "-l", metavar="FILE", help="One line per event.")] = _DEFAULT_LOG,
+    log_level: Annotated[
+        str, typer.Option(metavar="LEVEL", help="What the log file holds: error, warning, info or debug.")
+    ] = "info",
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
     ] = False,
@@ -78,8 +81,10 @@ def intercept(
     if interface is not None:
         _detach(interface)
         return
+    from gryphon.controller.logs import parse_level
     from gryphon.controller.policy import parse_network, parse_service
 
+    level = parse_level(log_level)
     hook, interface = options.choose_hook(xdp, tc)
     host, port = options.parse_listen(listen)
     chosen = options.Options(
@@ -95,7 +100,7 @@ def intercept(
         ready_file=ready_file,
         token_file=token_file,
     )
-    _run(chosen, log)
+    _run(chosen, log, level)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -125,11 +130,12 @@ def _detach(interface: str) -> None:
         print(f"removed {removed}")
 
 
-def _run(chosen: Options, path: Path) -> None:
-    from gryphon.intercept.logs import FILE_ONLY, open_log
+def _run(chosen: Options, path: Path, level: int) -> None:
+    from gryphon.controller.logs import FILE_ONLY
+    from gryphon.intercept.logs import open_log
     from gryphon.intercept.run import run
 
-    log = open_log(path)
+    log = open_log(path, level)
     try:
         run(chosen, log)
     except Fault as fault:

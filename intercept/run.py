@@ -15,10 +15,10 @@ from types import FrameType
 from gryphon.controller.errors import EnvironmentFault, Fault
 from gryphon.controller.interception import Interception
 from gryphon.controller.leave import leave
+from gryphon.controller.logs import FILE_ONLY
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
 from gryphon.controller.tokens import Token, find_token, new_token
-from gryphon.intercept.logs import FILE_ONLY
 from gryphon.intercept.options import Options
 
 _MADE_HERE = "made at the start"

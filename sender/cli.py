@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from gryphon.controller.errors import Fault, InputFault
+from gryphon.controller.logs import FILE_ONLY, parse_level
 from gryphon.sender.check.cli import check as check_hosts
 from gryphon.sender.config import as_toml, effective, read_config
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.interrupt import interruptible
+from gryphon.sender.logs import open_log
 from gryphon.sender.options import (
     DEFAULT_PORT,
     REFUSED,
@@ -136,6 +138,7 @@ def send(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No live view, no progress lines.")] = False,
     log_file: Annotated[Path, typer.Option("-l", "--log", help="Log file.")] = Path("error_gryphon.log"),
+    log_level: Annotated[str, typer.Option("--log-level", help="What it holds: error, warning, info, debug.")] = "info",
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     report: Annotated[str | None, typer.Option("--report", help="Write the result as a page: out.html.")] = None,
     csv: Annotated[str | None, typer.Option("--csv", help="Write the run over time as CSV.")] = None,
@@ -155,6 +158,7 @@ def send(
     """Replay a recording against a server under test."""
     if xdp_mode not in ("auto", "native", "generic"):
         raise InputFault(f"--xdp-mode {xdp_mode}: give auto, native or generic")
+    level = parse_level(log_level)
     duration_s = parse_duration(duration)
     options = SendOptions(
         transfer=transfer,
@@ -204,7 +208,7 @@ def send(
     if print_config:
         typer.echo(as_toml(options.effective), nl=False)
         raise typer.Exit
-    _log_to(log_file)
+    open_log(log_file, level)
     with interruptible():  # before the run, or when it is over: the run itself resets its connections first
         from gryphon.sender.send import run_send
 
@@ -231,35 +235,6 @@ app.command("check")(check_hosts)
 app.command("report", no_args_is_help=True)(report_command)
 
 
-class _LogFile(logging.FileHandler):
-    """A log file that says once when it cannot be written, and goes on."""
-
-    _silent = False
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Called by ``emit`` instead of raising."""
-        if not self._silent:
-            self._silent = True
-            print(f"gryphon: the log {self.baseFilename} cannot be written: {sys.exc_info()[1]}", file=sys.stderr)
-
-
-def _log_to(path: Path) -> None:
-    """One line per event into the log file; warnings also to the terminal."""
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    screen = logging.StreamHandler()
-    screen.setLevel(logging.WARNING)
-    screen.setFormatter(logging.Formatter("gryphon: %(message)s"))
-    root.addHandler(screen)
-    try:
-        handler = _LogFile(path)
-    except OSError as error:
-        raise InputFault(f"cannot write the log {path}: {error.strerror}; name another with -l") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root.addHandler(handler)
-    log.info("started: %s", " ".join(sys.argv))
-
-
 def main() -> None:
     """Entry point: a fault is one sentence and its exit status, a bug of ours is named as one."""
     try:
@@ -274,7 +249,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except Exception as error:
-        log.info("%s", traceback.format_exc())
+        if log.hasHandlers():
+            log.error("%s", traceback.format_exc(), extra=FILE_ONLY)
         print(
             f"gryphon: a bug of gryphon's own: {type(error).__name__}: {error} "
             "(the log has the traceback; GRYPHON_DEBUG=1 shows it here)",

@@ -8,7 +8,7 @@ from typing import Protocol
 from gryphon.sender.replay.measures import Counter, Counters, Histograms
 from gryphon.sender.results.interval import Interval
 from gryphon.sender.results.interval import Meter as Differences
-from gryphon.sender.results.progress import Progress
+from gryphon.sender.results.progress import Progress, parts
 from gryphon.sender.results.series import Series
 
 log = logging.getLogger("gryphon")
@@ -60,6 +60,8 @@ class Meter:
         """Take stock."""
         interval = self._interval(now_ns)
         self._watch(interval)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s", "  ".join(parts(interval)))
         if self._progress is not None:
             self._progress.show(interval)
 

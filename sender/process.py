@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gryphon.controller.errors import EnvironmentFault, Fault
+from gryphon.controller.logs import FILE_ONLY
 
 log = logging.getLogger("gryphon")
 
@@ -52,7 +53,7 @@ class Process:
             )
         words = pickle.loads(self._words)
         if isinstance(words, Bug):
-            log.info("%s", words)
+            log.error("%s", words, extra=FILE_ONLY)
             raise Bug(str(words).splitlines()[0])
         if isinstance(words, BaseException):
             raise words

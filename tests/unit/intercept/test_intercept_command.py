@@ -37,7 +37,7 @@ def test_help_names_every_option_and_imports_nothing_heavy(tmp_path: Path) -> No
     assert done.returncode == 0
     for option in ("--xdp", "--tc", "--xdp-mode", "--listen", "--allow-ranges", "--allow-services", "--linger"):
         assert option in done.stdout
-    for option in ("--token-file", "--ready-file", "--detach", "--log", "--version"):
+    for option in ("--token-file", "--ready-file", "--detach", "--log", "--log-level", "--version"):
         assert option in done.stdout
     code = "import sys, gryphon.intercept.cli; print({'numpy', 'pyroute2', 'bcc', 'numba'} & set(sys.modules))"
     probe = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
@@ -64,6 +64,7 @@ def test_version_is_one_line(tmp_path: Path) -> None:
         (["--tc", "eth0", "--xdp-mode", "fast"], "native, generic or auto"),
         (["--tc", "eth0", "--token-file", "none"], "cannot read the token file none: No such file"),
         (["--tc", "eth0", "-l", "none/here.log"], "cannot write the log none/here.log"),
+        (["--tc", "eth0", "--log-level", "all"], "--log-level all: give error, warning, info or debug"),
         (["--detach"], "name the one interface to detach from"),
     ],
 )
