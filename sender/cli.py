@@ -14,7 +14,7 @@ import typer
 from gryphon.controller.errors import Fault, InputFault
 from gryphon.controller.logs import FILE_ONLY, parse_level
 from gryphon.sender.check.cli import check as check_hosts
-from gryphon.sender.config import as_toml, effective, read_config
+from gryphon.sender.config import as_toml, check_needed, effective, needed, read_config
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
 from gryphon.sender.interrupt import interruptible
@@ -76,13 +76,13 @@ def _refused(name: str) -> Any:
 @app.command(no_args_is_help=True)
 def send(
     context: typer.Context,
-    transfer: Annotated[str, typer.Option("-x", "--transfer", help="Recorded port and server: 80-10.16.15.118:80,...")],
-    file: Annotated[str, typer.Option("-f", "--file", help="Capture files, several with commas.")],
+    transfer: Annotated[str, needed("-x", "--transfer", "Recorded port and server: 80-10.16.15.118:80,...")] = "",
+    file: Annotated[str, needed("-f", "--file", "Capture files, several with commas.")] = "",
     intercept: Annotated[
-        str, typer.Option("-s", "--intercept", help="Where answers are dropped: HOST[:PORT], xdp:IFACE or tc:IFACE.")
-    ],
-    clients: Annotated[str, typer.Option("-c", "--clients", help="Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")],
-    users: Annotated[int, typer.Option("-u", "--users", help="Simulated users.")],
+        str, needed("-s", "--intercept", "Where answers are dropped: HOST[:PORT], xdp:IFACE or tc:IFACE.")
+    ] = "",
+    clients: Annotated[str, needed("-c", "--clients", "Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")] = "",
+    users: Annotated[int, needed("-u", "--users", "Simulated users.")] = 0,
     accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
     rate: Annotated[str | None, typer.Option("-i", "--rate", help="New users per second (1000), or max.")] = None,
     ramp: Annotated[str | None, typer.Option("--ramp", help="A rate that changes: 0:1000,60s:20000,...")] = None,
@@ -158,6 +158,7 @@ def send(
     """Replay a recording against a server under test."""
     if xdp_mode not in ("auto", "native", "generic"):
         raise InputFault(f"--xdp-mode {xdp_mode}: give auto, native or generic")
+    check_needed(context)
     level = parse_level(log_level)
     duration_s = parse_duration(duration)
     options = SendOptions(

@@ -17,7 +17,25 @@ from gryphon.sender.options import SendOptions
 SECRET = ("token",)
 """Options that are read from a file, but never written to one."""
 
+NEEDED = {"transfer": "-x", "file": "-f", "intercept": "-s", "clients": "-c", "users": "-u"}
+"""Without these there is no run: parameter to short option."""
+
 _NOT_HELD = ("config", "print_config", "help")
+
+
+def needed(short: str, long: str, purpose: str) -> Any:
+    """One of ``NEEDED``: to typer it is not required, since a file may have it."""
+    return typer.Option(short, long, show_default=False, help=f"{purpose} Required, here or in --config.")
+
+
+def check_needed(context: typer.Context) -> None:
+    """InputFault that names all of ``NEEDED`` that neither the command line nor a file has."""
+    sources = {name: context.get_parameter_source(name) for name in NEEDED}
+    missing = [NEEDED[name] for name, source in sources.items() if source is not None and source.name == "DEFAULT"]
+    if missing:
+        *others, last = missing
+        named = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+        raise InputFault(f"{named} missing, here and in --config: `gryphon send -h` says what to give")
 
 
 def read_config(context: typer.Context, parameter: Any, path: Path | None) -> Path | None:

@@ -104,6 +104,23 @@ def test_json_that_is_no_result_is_called_so(held: Path, text: str) -> None:
     assert "other.json is JSON, but no result of gryphon send" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [({"users"}, "-u is missing"), ({"users", "transfer", "clients"}, "-x, -c and -u are missing")],
+)
+def test_what_neither_line_nor_file_has_is_named_at_once(held: Path, lacking: set[str], said: str) -> None:
+    held.write_text("\n".join(line for line in RUN.splitlines() if line.partition(" ")[0] not in lacking))
+    done = send(held)
+    assert done.returncode == 2
+    assert f"gryphon: {said}, here and in --config" in done.stderr
+
+
+def test_help_says_that_a_file_can_have_what_is_required() -> None:
+    shown = subprocess.run([GRYPHON, "send", "-h"], capture_output=True, text=True, check=True).stdout
+    assert " ".join(shown.split()).count("Required, here or in --config.") == 5
+    assert "[required]" not in shown
+
+
 def test_a_file_that_is_not_there_is_named(held: Path) -> None:
     done = send(held.parent / "nowhere.toml")
     assert done.returncode == 2
