@@ -12,11 +12,13 @@ import pytest
 import typer
 
 from gryphon.sender.interrupt import interruptible
+from gryphon.sender.warm import warm_up
 
 COMMAND = [sys.executable, "-c", "from gryphon.sender.cli import main; main()", "send"]
 
 
 def test_an_interrupted_send_that_waits_for_its_capture_says_one_line(tmp_path: Path) -> None:
+    warm_up()  # or it says first that it compiles
     capture = tmp_path / "pipe.pcap"
     os.mkfifo(capture)
     line = [*COMMAND, "-x", "80-10.0.0.1:80", "-f", str(capture), "-s", "10.0.0.1", "-u", "1", "-c", "10.9.9.*"]
