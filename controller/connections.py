@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import time
 
 from gryphon.controller.desk import Desk, Limits
+from gryphon.controller.leases import Lease
 from gryphon.controller.peer import Peer, Stage
 from gryphon.controller.protocol import ProtocolError
 from gryphon.controller.record import Records
@@ -91,6 +93,12 @@ class Connections:
         self._listener.close()
         for peer in list(self._peers):
             self._desk.dismiss(peer, reason)
+            self._flush(peer)
+
+    def revoke(self, lease: Lease, reason: str) -> None:
+        """End one grant, and tell its sender why."""
+        for peer in [peer for peer in self._peers if peer.lease is lease]:
+            self._desk.dismiss(peer, reason, logging.WARNING)
             self._flush(peer)
 
     def close(self) -> None:

@@ -107,10 +107,10 @@ class Desk:
         elif peer.stage is not Stage.CLOSING:
             self._log.info("%s left without a grant: %s", peer.name, why)
 
-    def dismiss(self, peer: Peer, reason: str) -> None:
+    def dismiss(self, peer: Peer, reason: str, level: int = logging.INFO) -> None:
         """The intercept itself ends what it has with this peer."""
         if peer.lease is not None:
-            self._end(peer, reason, logging.INFO)
+            self._end(peer, reason, level)
             peer.close_after(Frame.END, {"reason": reason}, _LAST_WORDS_S)
         elif peer.stage is not Stage.CLOSING:
             self.refuse(peer, reason)

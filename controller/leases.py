@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gryphon.controller.errors import Fault, GrantRefused
 from gryphon.controller.policy import Policy, collapse, contains
 from gryphon.controller.source import IPAddress, IPNetwork, Service
+from gryphon.controller.straying import Asked
 
 LEASE_S = 10.0
 _RENEW_AFTER_NS = 500_000_000
@@ -45,13 +46,14 @@ class Registry(Protocol):
 
 @dataclass
 class Lease:
-    """What one living sender holds."""
+    """What one living sender holds; ``services`` by their indexes, ``asked`` as they were asked for."""
 
     generation: int
     networks: list[IPNetwork]
     services: list[int]
     name: str
     renewed_ns: int = 0
+    asked: Asked = field(default_factory=Asked)
 
 
 class Leases:
@@ -90,7 +92,7 @@ class Leases:
         self._policy.check_services(services)
         self._policy.check_ranges(networks, self._taken(services, peer))
         self._check_free(networks)
-        lease = Lease(self._next_generation(), [], [], name)
+        lease = Lease(self._next_generation(), [], [], name, asked=Asked(tuple(services), tuple(networks)))
         try:
             self._register(lease, services, networks, ring)
         except Fault as fault:

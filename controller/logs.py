@@ -25,7 +25,7 @@ def parse_level(text: str) -> int:
 
 
 class Lines(logging.Formatter):
-    """An event is the line that begins with its time. What belongs to it (a traceback, the verifier's words) is indented.
+    """An event is the line that begins with its time; what belongs to it (a traceback, say) is indented.
 
     Words of others can be in a message (a sender's name, a reason that came over the channel): they make no line of
     their own, and no control character of theirs reaches a terminal.

@@ -19,6 +19,7 @@ from gryphon.controller.leases import Leases
 from gryphon.controller.peer import Peer
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.source import IPAddress
+from gryphon.controller.strays import Strays
 
 _POLL_S = 0.0003
 """Of the millisecond within which a batch leaves; the timer's slack and the sending take their part of the rest."""
@@ -45,12 +46,17 @@ class Server:
         addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
         watch: Callable[[], None] = lambda: None,
         log: logging.Logger | None = None,
+        strays: Strays | None = None,
     ) -> None:
-        """``listener`` listens already; ``watch`` is called every few seconds and may raise to end it all."""
+        """``listener`` listens already; ``watch`` is called every few seconds and may raise to end it all.
+
+        ``strays`` is closed with it.
+        """
         self._limits = limits or Limits()
         self._log = log or logging.getLogger("gryphon.intercept")
         self._ring = interception.ring
         self._watch = watch
+        self._strays = strays or Strays(interception.hook, None)
         self._watched = time.monotonic_ns()
         self._quiet = _POLLS_BEFORE_SLEEP
         self._drained = 0  # when there last were records
@@ -60,6 +66,8 @@ class Server:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._ring.fileno(), selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        if (tap := self._strays.fileno()) is not None:
+            self._selector.register(tap, selectors.EVENT_READ, self._strays)
         self.leases = Leases(interception, policy, linger_s, addresses, self._limits.lease_s)
         desk = Desk(interception, self.leases, token, self._limits, self._log)
         self._connections = Connections(self._selector, listener, desk, self._limits)
@@ -109,7 +117,7 @@ class Server:
         return events
 
     def _patience(self) -> float:
-        deadline = self._connections.deadline()
+        deadline = min(self._connections.deadline(), self._strays.deadline())
         if self._stopping:
             deadline = min(deadline, self.leases.lingers_until())
         wait = deadline - time.monotonic_ns()
@@ -121,6 +129,8 @@ class Server:
                 self._connections.attend(key.data, mask)
             elif key.data is self._connections:
                 self._connections.accept()
+            elif key.data is self._strays:
+                self._strays.take(time.monotonic_ns())
             elif key.fd == self._wake_read:
                 os.read(self._wake_read, 64)
 
@@ -129,6 +139,7 @@ class Server:
         if len(records) == 0:
             self._quiet += 1
             return
+        self._strays.heard(records)
         self._connections.distribute(records)
         now = time.monotonic_ns()
         dense = len(records) >= _DENSE_BATCH or now - self._drained < _DENSE_NS
@@ -137,12 +148,15 @@ class Server:
 
     def _tick(self, now: int) -> None:
         self._connections.tick(now)
+        for lease, why in self._strays.judge(self.leases.living, now):
+            self._connections.revoke(lease, why)
         if now - self._watched > _WATCH_S * 1e9:
             self._watched = now
             self._watch()
 
     def _close(self) -> None:
         self._connections.close()
+        self._strays.close()
         self._selector.close()
         writable, self._wake_write = self._wake_write, -1  # a signal may still come
         os.close(writable)

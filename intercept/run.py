@@ -18,6 +18,7 @@ from gryphon.controller.leave import leave
 from gryphon.controller.logs import FILE_ONLY
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
+from gryphon.controller.strays import Strays, open_tap
 from gryphon.controller.tokens import Token, find_token, new_token
 from gryphon.intercept.options import Options
 
@@ -66,7 +67,10 @@ def run(options: Options, log: logging.Logger) -> None:
             _warn(interception, token, log)
             listener.listen(64)
             watch = _watch(options.interface)
-            server = Server(interception, listener, token.value, policy, options.linger_s, watch=watch, log=log)
+            strays = Strays(interception.hook, open_tap())
+            server = Server(
+                interception, listener, token.value, policy, options.linger_s, watch=watch, log=log, strays=strays
+            )
             stops.hand_to(server)
             with _ready_file(options.ready_file, interception, listener):
                 _announce(interception, listener, token, log)

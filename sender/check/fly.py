@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.errors import EnvironmentFault, GrantLost
 from gryphon.controller.source import IPAddress, IPNetwork, Service
 from gryphon.sender.check.canary import Canary, Outcome
 from gryphon.sender.check.explain import causes, where_to_look
@@ -81,7 +81,9 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
         for intercept in intercepts.opened:
             tell(f"granted: answers to {_listed(request.pool)} are dropped by {intercept.grant.intercept}")
         return _fly_all(request, intercepts, facts, tell)
-    except EnvironmentFault as fault:  # no raw socket, or the intercept has gone meanwhile
+    except GrantLost as lost:  # the intercept's host has seen where its answers go, or has gone
+        return [_grounded(request, Outcome.NO_GRANT, lost, tell)]
+    except EnvironmentFault as fault:  # no raw socket
         return [_grounded(request, Outcome.NOT_SENT, fault, tell)]
     finally:  # one connection, which is reset or interrupted: nothing for which an interception had to linger here
         intercepts.close(clean=True)

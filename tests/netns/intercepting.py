@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,11 +103,19 @@ class Process:
 class Intercept(Process):
     """A running `gryphon-intercept` on the server or the assistant."""
 
-    def __init__(self, lab: Lab, host: HostName, name: str, *arguments: str, token: str | None = TOKEN) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        host: HostName,
+        name: str,
+        *arguments: str,
+        token: str | None = TOKEN,
+        before: Sequence[str] = (),
+    ) -> None:
         self.ready = lab.directory / f"{name}.ready"
         self.log = lab.directory / f"{name}.log"
         self.ready.unlink(missing_ok=True)  # of one with the same name that was killed
-        argv = [script("gryphon-intercept"), *arguments, "--ready-file", str(self.ready), "-l", str(self.log)]
+        argv = [*before, script("gryphon-intercept"), *arguments, "--ready-file", str(self.ready), "-l", str(self.log)]
         environment = {"GRYPHON_TOKEN": token} if token is not None else {}
         super().__init__(lab, host, argv, lab.directory / f"{name}.output", environment)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from checking import RANGE, RUN, changed, check, sysctl
+from checking import RANGE, RUN, Checked, changed, check, sysctl
 from intercepting import Intercept
 from sending import BY_NAME, ENVIRONMENT, TOKEN, established, intercepted
 
@@ -94,37 +94,57 @@ def test_a_strict_filter_on_the_server_is_a_cause(lab: Lab) -> None:
     assert "sysctl -w net.ipv4.conf.all.rp_filter=0" in mend
 
 
-def test_a_program_at_xdp_of_the_server_itself_is_the_first_cause(lab: Lab) -> None:
+def told(checked: Checked, words: str) -> None:
+    """The intercept's host has seen the answers elsewhere, so it has ended the grant and said where."""
+    assert (checked.status, checked.canary["outcome"]) == (3, "no grant"), checked.text
+    (step,) = checked.canary["steps"]
+    assert f"ended the grant: answers from {SERVER_V4}:80 to {RANGE} {words}" in step
+
+
+def test_a_program_at_xdp_of_the_server_itself_is_told_by_the_server(lab: Lab) -> None:
     wrong = BY_NAME["target"]._replace(hook="--xdp", name="wrong")
+    lab.route_forged("sender")
     with interception(lab, wrong, ENVIRONMENT, lambda _: None):
         checked = check(lab, "sender", *RUN, "-s", wrong.intercept)
         there = check(lab, "server", "--role", "server", *RUN)
-    assert checked.canary["outcome"] == "silent", checked.text
-    place, mend = checked.cause("at XDP of eth0 on the server itself")
-    assert (place, mend) == (1, "on the server: gryphon-intercept --tc eth0")
+    told(checked, "leave by eth0 of the intercept's host, where it does not look")
+    assert "stop it and start gryphon-intercept --tc eth0" in checked.text
     assert any("start gryphon-intercept --tc eth0" in line for line in there.bad), there.text
 
 
-def test_a_program_at_tc_egress_of_an_assistant_is_the_first_cause(lab: Lab) -> None:
+def test_a_program_at_tc_egress_of_an_assistant_is_told_by_the_assistant(lab: Lab) -> None:
     wrong = ASSISTANT._replace(hook="--tc", name="wrong")
     lab.route_forged("assistant")
     with interception(lab, wrong, ENVIRONMENT, lambda _: None):
         checked = check(lab, "sender", *RUN, "-s", wrong.intercept)
         there = check(lab, "assistant", "--role", "assistant", *RUN)
-    assert checked.canary["outcome"] == "silent", checked.text
-    place, mend = checked.cause("at tc egress of eth0")
-    assert (place, mend) == (1, f"on {ASSISTANT.intercept}: gryphon-intercept --xdp eth0")
+    told(checked, "come in by eth0")
+    assert "stop it and start gryphon-intercept --xdp eth0" in checked.text
     assert any("start gryphon-intercept --xdp eth0" in line for line in there.bad), there.text
 
 
-def test_answers_that_reach_another_interface_of_the_assistant_are_a_cause(lab: Lab) -> None:
+@contextmanager
+def elsewhere(lab: Lab, *before: str) -> Iterator[None]:
+    """An assistant that watches the wrong interface."""
     lab.route_forged("assistant")
-    running = Intercept(lab, "assistant", "elsewhere", "--xdp", "eth1", "--linger", "0", token=TOKEN)
+    running = Intercept(lab, "assistant", "elsewhere", "--xdp", "eth1", "--linger", "0", token=TOKEN, before=before)
     running.is_ready()
     try:
-        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
+        yield
     finally:
         lab.end(running.child)
+
+
+def test_answers_that_reach_another_interface_of_the_assistant_are_told_by_the_assistant(lab: Lab) -> None:
+    with elsewhere(lab):
+        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
+    told(checked, "come in by eth0")
+    assert "start gryphon-intercept --xdp eth0" in checked.text
+
+
+def test_an_assistant_that_may_not_look_leaves_it_a_cause(lab: Lab) -> None:
+    with elsewhere(lab, "setpriv", "--bounding-set", "-net_raw"):
+        checked = check(lab, "sender", *RUN, "-s", ASSISTANT.intercept)
     assert checked.canary["outcome"] == "silent", checked.text
     _, mend = checked.cause("answers reach another interface of the assistant than eth1")
     assert mend.startswith(f"on {ASSISTANT.intercept}: ip -s link")
@@ -144,9 +164,8 @@ def test_answers_that_leave_the_server_by_another_interface_are_named(lab: Lab) 
         checked = check(lab, "sender", *RUN, "-s", topology.intercept)
         there = check(lab, "server", *RUN)
     lab.route_forged("sender")
-    assert checked.canary["outcome"] == "silent", checked.text
-    _, mend = checked.cause("answers leave the server by another interface than eth0")
-    assert "ip route get 10.17.15.1" in mend
+    told(checked, "leave by eth1")
+    assert "start gryphon-intercept --tc eth1" in checked.text
     assert there.document["roles"] == ["server"]
     (line,) = [line for line in there.bad if line.startswith("route of the range")]
     assert "leads out of eth1, and eth0 is watched" in line

@@ -15,6 +15,7 @@ from serving import TOKEN, Running
 from gryphon.controller.desk import Limits
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
+from gryphon.controller.strays import Strays
 
 
 @pytest.fixture
@@ -27,12 +28,13 @@ def serve() -> Iterator[Any]:
         limits: Limits | None = None,
         linger_s: float = 600.0,
         interception: FakeInterception | None = None,
+        strays: Strays | None = None,
     ) -> Running:
         interception = interception or FakeInterception()
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         own = [ip_address("10.16.15.118")]
-        server = Server(interception, listener, TOKEN, policy or Policy(), linger_s, limits, lambda: own)
+        server = Server(interception, listener, TOKEN, policy or Policy(), linger_s, limits, lambda: own, strays=strays)
         thread = threading.Thread(target=server.run)
         thread.start()
         started.append(Running(interception, server, port, thread))
