@@ -1,6 +1,6 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint clean
+.PHONY: help setup demo test fuzz lint manual install uninstall clean
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -12,6 +12,8 @@ help:
 	@echo "make test    all tests: without root, in the kernel, in network namespaces (sudo where need be)"
 	@echo "make fuzz    mutated and hostile captures for 10 minutes (FUZZ_SECONDS=3600: an hour); finds in build/fuzz"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make manual  manual pages out of the commands and the docs (manual/pages)"
+	@echo "make install links both commands into /usr/local/bin, where sudo looks, and installs the manual pages"
 	@echo "make clean   removes .venv and everything that was built"
 
 setup:
@@ -42,6 +44,22 @@ lint: setup
 	mkdir -p build/typing/gryphon
 	for package in $(PACKAGES); do ln -sfn ../../../$$package build/typing/gryphon/$$package; done
 	MYPYPATH=build/typing .venv/bin/mypy --strict $(PACKAGES:%=-p gryphon.%)
+
+manual: setup
+	.venv/bin/python -m manual
+
+# sudo does not look into virtual environments. Links: what this checkout is, is what runs.
+PREFIX := /usr/local
+install: setup
+	$(SUDO) install -d $(PREFIX)/bin $(PREFIX)/share/man/man1 $(PREFIX)/share/man/man8
+	$(SUDO) ln -sf $(CURDIR)/.venv/bin/gryphon $(CURDIR)/.venv/bin/gryphon-intercept $(PREFIX)/bin/
+	$(SUDO) install -m 644 manual/pages/*.1 $(PREFIX)/share/man/man1
+	$(SUDO) install -m 644 manual/pages/*.8 $(PREFIX)/share/man/man8
+
+uninstall:
+	$(SUDO) rm -f $(PREFIX)/bin/gryphon $(PREFIX)/bin/gryphon-intercept
+	$(SUDO) rm -f $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(wildcard manual/pages/*.1)))
+	$(SUDO) rm -f $(addprefix $(PREFIX)/share/man/man8/,$(notdir $(wildcard manual/pages/*.8)))
 
 clean:
 	$(SUDO) rm -rf build .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from gryphon.controller.errors import Fault
 if TYPE_CHECKING:
     from gryphon.intercept.options import Options
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 _DEFAULT_LOG = Path("error_intercept.log")
 
 
@@ -59,6 +59,10 @@ def intercept(
     ready_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Written once attached and listening, removed at the end.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="A stop ends at once; the program stays while it has to drop answers.")
+    ] = False,
+    metrics: Annotated[str | None, typer.Option(metavar="ADDR:PORT", help="Serve figures for Prometheus here.")] = None,
     detach: Annotated[
         str | None, typer.Option(metavar="IFACE", help="Remove what a killed intercept left on IFACE, and end.")
     ] = None,
@@ -81,12 +85,14 @@ def intercept(
     if interface is not None:
         _detach(interface)
         return
+    from gryphon.controller.listen import parse_listen
     from gryphon.controller.logs import parse_level
     from gryphon.controller.policy import parse_network, parse_service
+    from gryphon.controller.protocol import DEFAULT_PORT
 
     level = parse_level(log_level)
     hook, interface = options.choose_hook(xdp, tc)
-    host, port = options.parse_listen(listen)
+    host, port = parse_listen("--listen", listen, DEFAULT_PORT)
     chosen = options.Options(
         hook=hook,
         interface=interface,
@@ -99,6 +105,8 @@ def intercept(
         sample=options.check_sample(sample),
         ready_file=ready_file,
         token_file=token_file,
+        metrics=metrics,
+        keep=keep,
     )
     _run(chosen, log, level)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
 from gryphon.controller.errors import InputFault
-from gryphon.controller.protocol import DEFAULT_PORT
 from gryphon.controller.samples import MOST, STEP
 from gryphon.controller.source import IPNetwork, Service
 
@@ -26,6 +25,8 @@ class Options:
         ranges, services: what senders may ask for; None: the defaults of the policy.
         linger_s: seconds that answers go on being dropped after a sender's end.
         sample: bytes of each answer's payload that senders may have.
+        metrics: where figures for Prometheus are served, ADDR:PORT.
+        keep: a stop ends at once and leaves the program attached while it holds ranges.
     """
 
     hook: Hook
@@ -39,6 +40,8 @@ class Options:
     sample: int
     ready_file: Path | None
     token_file: Path | None
+    metrics: str | None = None
+    keep: bool = False
 
 
 def choose_hook(xdp: str | None, tc: str | None) -> tuple[Hook, str]:
@@ -69,23 +72,6 @@ def parse_mode(text: str) -> XdpMode:
     if text not in get_args(XdpMode):
         raise InputFault(f"--xdp-mode is native, generic or auto, not '{text}'")
     return cast(XdpMode, text)
-
-
-def parse_listen(text: str) -> tuple[str | None, int]:
-    """ADDR:PORT, [V6]:PORT, ADDR, :PORT or nothing: address (None: all) and port."""
-    from ipaddress import ip_address
-
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or (text.count(":") > 1 and not text.startswith("[")):
-        host, port = text, str(DEFAULT_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        address = str(ip_address(host)) if host not in ("", "*") else None
-    except ValueError:
-        raise InputFault(f"--listen '{text}': '{host}' is not an address of this host") from None
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise InputFault(f"--listen '{text}': '{port}' is not a port")
-    return address, int(port)
 
 
 def parse_list(option: str, text: str | None, parse: Callable[[str], Item]) -> list[Item] | None:

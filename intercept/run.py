@@ -9,17 +9,20 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from gryphon.controller.errors import EnvironmentFault, Fault
 from gryphon.controller.interception import Interception
 from gryphon.controller.leave import leave
+from gryphon.controller.listen import bind, show
 from gryphon.controller.logs import FILE_ONLY
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
 from gryphon.controller.strays import Strays, open_tap
 from gryphon.controller.tokens import Token, find_token, new_token
+from gryphon.intercept.notify import notify
 from gryphon.intercept.options import Options
 
 _MADE_HERE = "made at the start"
@@ -34,6 +37,7 @@ class Stops:
 
     def __init__(self) -> None:
         self.count = 0
+        self._at_once = False
         self.server: Server | None = None
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants SIGHUP ignored
@@ -41,14 +45,19 @@ class Stops:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self.server is not None:
             self.server.stop()
+            if self._at_once:
+                self.server.stop()
 
-    def hand_to(self, server: Server) -> None:
-        """From now on the server hears of every stop, also of earlier ones."""
-        self.server = server
+    def hand_to(self, server: Server, at_once: bool) -> None:
+        """From now on the server hears of every stop, also of earlier ones; ``at_once``: the first one counts twice."""
+        self.server, self._at_once = server, at_once
         for _ in range(self.count):
-            server.stop()
+            self._tell()
 
 
 def run(options: Options, log: logging.Logger) -> None:
@@ -56,7 +65,7 @@ def run(options: Options, log: logging.Logger) -> None:
     stops = Stops()
     token = find_token(path=options.token_file) or Token(new_token(), _MADE_HERE)
     policy = Policy(options.ranges, options.services)
-    with bind(options.host, options.port) as listener:
+    with bind("--listen", options.host, options.port) as listener:
         if options.ready_file is not None:
             with suppress(OSError):  # if it cannot be written, that is said when it is
                 options.ready_file.unlink()  # of one that was killed
@@ -71,10 +80,15 @@ def run(options: Options, log: logging.Logger) -> None:
             server = Server(
                 interception, listener, token.value, policy, options.linger_s, watch=watch, log=log, strays=strays
             )
-            stops.hand_to(server)
-            with _ready_file(options.ready_file, interception, listener):
+            stops.hand_to(server, at_once=options.keep)
+            with (
+                _exported(options.metrics, interception, server, log),
+                _ready_file(options.ready_file, interception, listener),
+            ):
                 _announce(interception, listener, token, log)
+                notify("READY=1")
                 server.run()
+                notify("STOPPING=1")
         except InterfaceGone:
             with suppress(OSError, Fault):  # of the interception only the pins are left
                 interception.detach()
@@ -84,8 +98,30 @@ def run(options: Options, log: logging.Logger) -> None:
             if stays is not None:
                 log.warning("%s", stays)
             raise
-        interception.detach()
-        log.info("detached from %s", options.interface)
+        stays = None
+        if options.keep:
+            stays = leave(interception)
+        else:
+            interception.detach()
+        log.info("%s", stays or f"detached from {options.interface}")
+
+
+@contextmanager
+def _exported(text: str | None, interception: Interception, server: Server, log: logging.Logger) -> Iterator[None]:
+    """The figures for Prometheus, where they are wanted."""
+    if text is None:
+        yield
+        return
+    from gryphon.controller.exporter import Exporter
+    from gryphon.intercept.figures import figures
+
+    exporter = Exporter(text, partial(figures, interception, server.leases))
+    exporter.start()
+    log.info("metrics at http://%s/metrics", exporter.where)
+    try:
+        yield
+    finally:
+        exporter.close()
 
 
 def _watch(interface: str) -> Callable[[], None]:
@@ -100,40 +136,6 @@ def _watch(interface: str) -> Callable[[], None]:
     return check
 
 
-def bind(host: str | None, port: int) -> socket.socket:
-    """A socket bound where senders shall connect; None: all addresses, of IPv4 and IPv6 where there is IPv6."""
-    try:
-        if host is None:
-            return _bind_all(port)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return _bind(family, host, port)
-    except OSError as error:
-        where = _show(host or "*", port)
-        raise EnvironmentFault(
-            f"cannot listen at {where} ({error.strerror}): --listen names another address or port"
-        ) from error
-
-
-def _bind_all(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        with suppress(OSError):
-            return _bind(socket.AF_INET6, "::", port, dual=True)
-    return _bind(socket.AF_INET, "0.0.0.0", port)
-
-
-def _bind(family: socket.AddressFamily, host: str, port: int, dual: bool = False) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 def _warn(interception: Interception, token: Token, log: logging.Logger) -> None:
     if interception.taken_over:
         log.info("took over what an earlier intercept left on %s", interception.interface)
@@ -144,7 +146,7 @@ def _warn(interception: Interception, token: Token, log: logging.Logger) -> None
 def _announce(interception: Interception, listener: socket.socket, token: Token, log: logging.Logger) -> None:
     where = f"{interception.hook} on {interception.interface} ({interception.mode})"
     host, port = listener.getsockname()[:2]
-    listening = f"listening at {_show('*' if host in ('::', '0.0.0.0') else host, port)}"
+    listening = f"listening at {show('*' if host in ('::', '0.0.0.0') else host, port)}"
     shown = f"token {token.value}" if token.origin == _MADE_HERE else f"token from {token.origin}"
     log.info("ready: %s, %s", where, listening, extra=FILE_ONLY)
     with suppress(OSError):  # nobody reads standard output: not a reason to stop
@@ -177,7 +179,3 @@ def _ready_file(path: Path | None, interception: Interception, listener: socket.
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-def _show(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -6,12 +6,12 @@ cd "$(dirname "$0")/.."
 
 # Servers for the lab, which starts its own: each package and the service that the machine would start at every boot.
 servers="nginx-light:nginx redis-server:redis-server memcached:memcached postgresql:postgresql
-         mosquitto:mosquitto"
+         mosquitto:mosquitto prometheus:prometheus"
 # The last two lines are for the tests alone, as are a browser and the servers but for nginx.
 packages="python3 python3-venv python3-bpfcc libbpf1 linux-libc-dev iproute2 procps util-linux
           tcpdump curl
           tshark wireshark-common openssl gzip bzip2 xz-utils zstd lz4
-          nftables redis-tools mosquitto-clients python3-websockets python3-pymemcache"
+          nftables redis-tools mosquitto-clients python3-websockets python3-pymemcache mandoc systemd"
 # Ubuntu's chromium is a snap, which is more than a package: there the tests that look at pages say that it is missing.
 if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then packages="$packages chromium fonts-dejavu-core"; fi
 # A machine has one mail server, and a second would remove it: OpenSMTPD only where there is none.

@@ -40,7 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
 )
 
 
@@ -142,6 +141,9 @@ def send(
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     report: Annotated[str | None, typer.Option("--report", help="Write the result as a page: out.html.")] = None,
     csv: Annotated[str | None, typer.Option("--csv", help="Write the run over time as CSV.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", help="Serve figures for Prometheus at ADDR:PORT meanwhile.")
+    ] = None,
     fail_if: Annotated[
         list[str] | None, typer.Option("--fail-if", help="Exit with 1 when broken, such as 'p99>200ms'; none: never.")
     ] = None,
@@ -200,6 +202,7 @@ def send(
         json=json,
         report=report,
         csv=csv,
+        metrics=metrics,
         fail_if=tuple(fail_if or ()),
         token=token,
         token_file=token_file,

@@ -81,6 +81,7 @@ class SendOptions:
     token_file: Path | None
     report: str | None = None
     csv: str | None = None
+    metrics: str | None = None  # ADDR:PORT for Prometheus
     effective: Mapping[str, Any] = field(default_factory=dict)  # all of it as a file of --config has it
 
     @property

@@ -54,7 +54,7 @@ def run_send(options: SendOptions) -> int:
     if options.dry_run:
         return _rehearse(prepared, places, secret)
     measures = SharedMeasures(len(prepared.shares))
-    with _shown(prepared, measures):
+    with _exported(prepared, measures), _shown(prepared, measures):
         replay = _alone if len(prepared.shares) == 1 else _together
         run = replay(prepared, measures, places, secret)
     for lost in {outcome.lost for outcome in run.outcomes if outcome.lost is not None}:
@@ -118,6 +118,19 @@ def _rehearse(prepared: Prepared, places: list[Place], token: str | None) -> int
         _open_sending(prepared, intercepts).transmitter.close()
         print(describe(prepared, intercepts), end="")
     return 0
+
+
+@contextmanager
+def _exported(prepared: Prepared, measures: SharedMeasures) -> Iterator[None]:
+    """The figures for Prometheus, where they are wanted."""
+    if prepared.options.metrics is None:
+        yield
+        return
+    from gryphon.sender.metrics.figures import Subject
+    from gryphon.sender.metrics.serve import served
+
+    with served(prepared.options.metrics, measures, Subject(prepared.options.users, prepared.choice.way)):
+        yield
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gryphon.sender.replay.measures import Counter, Measures
 
-_WORDS = 4
+_WORDS = 5
 
 
 class Word:
@@ -34,6 +34,7 @@ class SharedMeasures:
     drawn = Word(1, "Whether the live view is wanted.")
     epoch_ns = Word(2, "CLOCK_MONOTONIC at the run's time 0, 0 before that is known.")
     ring_lost = Word(3, "Records that were lost for want of room, as of the last second.")
+    served = Word(4, "Whether the figures for Prometheus are wanted.")
 
     def __init__(self, shares: int) -> None:
         size = Measures.size()

@@ -11,18 +11,20 @@ from typing import Self
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.waiting import until
+from gryphon.lab.wiring import HostName
 
 
 class Daemon(ABC):
-    """A server on the server host, as a context manager; it listens on all of the host's addresses.
+    """A server, on the server's host unless another is named, as a context manager.
 
     Attributes:
         directory: its own files, in the lab's directory.
         output: what it says, on both streams.
     """
 
-    def __init__(self, lab: Lab, name: str) -> None:
+    def __init__(self, lab: Lab, name: str, host: HostName = "server") -> None:
         self.lab = lab
+        self._host = host
         self.directory = lab.directory / name
         self.output = self.directory / "output"
         self._name = name
@@ -40,7 +42,7 @@ class Daemon(ABC):
         self.directory.mkdir()
         line = self._line()
         with self.output.open("wb") as output:
-            self._process = self.lab.popen("server", line, stdout=output, stderr=output)
+            self._process = self.lab.popen(self._host, line, stdout=output, stderr=output)
         until(f"{self._name} to answer", self._ready)
         return self
 

@@ -146,6 +146,29 @@ def test_without_linger_a_stop_detaches_at_once(lab: Lab) -> None:
     assert intercept.ends() == 0
 
 
+def test_one_that_keeps_ends_at_once_and_the_next_takes_over(lab: Lab) -> None:
+    """What a service manager's restart needs: no linger to wait for, and no leak."""
+    intercept = Intercept(lab, "server", "keeping", "--tc", "eth0", "--keep")
+    intercept.is_ready()
+    run = sender(lab, "keeping-sender")
+    run.says("granted")
+    intercept.signal(signal.SIGTERM)
+    assert intercept.ends() == 0
+    assert run.ends() == 3
+    assert "eth0 goes on dropping answers to 10.17.15.0/24 for" in intercept.said
+    assert attached(lab) == "bpf clsact"
+    with intercepting(lab, "kept", "--tc", "eth0") as following:
+        following.says("took over what an earlier intercept left on eth0")
+
+
+def test_one_that_keeps_leaves_nothing_where_it_holds_nothing(lab: Lab) -> None:
+    intercept = Intercept(lab, "server", "keeping-nothing", "--tc", "eth0", "--keep")
+    intercept.is_ready()
+    intercept.signal(signal.SIGTERM)
+    assert intercept.ends() == 0
+    assert attached(lab) == ""
+
+
 @pytest.mark.parametrize("hook", ["--tc", "--xdp"])
 def test_a_killed_intercept_is_noticed_leaks_nothing_and_is_taken_over(lab: Lab, hook: str) -> None:
     tap = Tap(lab, "sender", "eth0", lab.directory / f"tap{hook}", "dst net 10.17.15.0/24 or udp port 9")

@@ -11,29 +11,6 @@ from gryphon.controller.policy import parse_network, parse_service
 from gryphon.intercept import options
 
 
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        (":36524", (None, 36524)),
-        ("", (None, 36524)),
-        ("*:80", (None, 80)),
-        ("10.1.2.3", ("10.1.2.3", 36524)),
-        ("10.1.2.3:0", ("10.1.2.3", 0)),
-        ("[fd00::1]:99", ("fd00::1", 99)),
-        ("[fd00::1]", ("fd00::1", 36524)),
-        ("fd00::1", ("fd00::1", 36524)),
-    ],
-)
-def test_listen_is_an_address_a_port_or_both(text: str, meaning: tuple[str | None, int]) -> None:
-    assert options.parse_listen(text) == meaning
-
-
-@pytest.mark.parametrize("text", ["eth0:80", "10.1.2.3:x", "10.1.2.3:65536", "10.1.2:80", ":-1", "1.2.3.4:5:6"])
-def test_what_cannot_be_listened_at_is_said(text: str) -> None:
-    with pytest.raises(InputFault, match="--listen '"):
-        options.parse_listen(text)
-
-
 def test_exactly_one_hook() -> None:
     assert options.choose_hook("eth0", None) == ("xdp", "eth0")
     assert options.choose_hook(None, "eth1") == ("tc", "eth1")

@@ -1,0 +1,1 @@
+"""A run's figures for Prometheus: what each is, and the process that serves them."""
