@@ -72,7 +72,7 @@ def _view(measures: SharedMeasures, expected_s: float | None, words: int, parent
 
     os.set_blocking(words, False)
     eyes = Eyes(measures)
-    histories, second = Histories(), 0.0
+    histories, second = Histories(), 1.0
     gone = Told(measures, parent).is_gone
     with (
         contextlib.suppress(BrokenPipeError, OSError),
@@ -88,7 +88,7 @@ def _view(measures: SharedMeasures, expected_s: float | None, words: int, parent
             if look.time_s >= second:
                 histories.add(look)
                 second = int(look.time_s) + 1.0
-            screen.update(draw(look, histories, expected_s), refresh=True)
+            screen.update(draw(look, histories, expected_s, screen.console.width), refresh=True)
         for line in _read(words).splitlines():
             screen.console.print(line, markup=False, highlight=False)
 

@@ -27,12 +27,15 @@ def look(ring_lost: int = 0, late: bool = False, **more: int) -> Look:
     return Look(83.0, 1.0, totals, totals // 10, response, response, lateness, ring_lost)
 
 
-def shown(look: Look, expected_s: float | None = 120.0, columns: int = 80, colour: bool = False) -> str:
+def shown(
+    look: Look, expected_s: float | None = 120.0, columns: int = 80, colour: bool = False, seconds: int = 1
+) -> str:
     stream = io.StringIO()
     histories = Histories()
-    histories.add(look)
+    for _ in range(seconds):
+        histories.add(look)
     console = Console(file=stream, width=columns, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(draw(look, histories, expected_s))
+    console.print(draw(look, histories, expected_s, columns))
     return stream.getvalue()
 
 
@@ -49,13 +52,30 @@ def test_it_says_how_far_the_run_is_and_what_it_does() -> None:
     assert "whole run" in text
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_no_line_is_longer_than_the_terminal(columns: int) -> None:
-    lines = shown(
-        look(ring_lost=12_345_678, failed_reset=999_999, failed_timeout=888_888), columns=columns
-    ).splitlines()
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("expected_s", [36_000.0, 1.0, None])
+def test_no_line_is_longer_than_the_terminal_or_cut_off(columns: int, expected_s: float | None) -> None:
+    most = look(ring_lost=12_345_678, failed_reset=9_999_999, failed_timeout=888_888, completed=9_999_999)
+    lines = shown(most, expected_s, columns=columns, seconds=200).splitlines()
     assert max(map(len, lines)) <= columns
     assert len(lines) == 10
+    assert "…" not in "".join(lines)
+
+
+def test_a_history_is_as_long_as_the_terminal_is_wide() -> None:
+    lengths = {columns: shown(look(), columns=columns, seconds=200).count("▇") for columns in (60, 80, 120)}
+    assert lengths == {60: 3 * 38, 80: 3 * 58, 120: 3 * 98}
+    assert shown(look(), seconds=5).count("▇") == 3 * 5
+
+
+def test_the_most_frequent_reason_comes_first() -> None:
+    assert "timeout 888k, refused 7" in shown(look(failed_refused=7, failed_timeout=888_000))
+
+
+def test_a_second_in_which_nothing_was_due_has_no_lateness() -> None:
+    idle = look()
+    idle.lateness[:] = 0
+    assert "nothing was due" in shown(idle)
 
 
 def test_a_run_without_an_end_has_no_bar() -> None:
@@ -78,6 +98,6 @@ def test_only_what_is_wrong_is_red_or_yellow() -> None:
 
 
 def test_a_history_is_as_high_as_its_highest_value() -> None:
-    assert sparkline([0, 1, 4, 8]) == "▁▂▅█"
+    assert sparkline([0, 2, 4, 7]) == "▁▃▅▇"
     assert sparkline([0, 0]) == "▁▁"
     assert sparkline([]) == ""
