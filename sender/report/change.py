@@ -112,7 +112,7 @@ def change(old: float | None, new: float | None, better: int) -> tuple[str, str]
         kind = {1: "better", -1: "worse"}.get(better, "")
         return ", ".join(filter(None, ("new", kind))), kind
     part = (new - old) / abs(old)
-    word = f"{part * 100:+.1f} %" if abs(part) < 1 else f"x {new / old:,.3g}"
+    word = f"{part * 100:+.1f} %" if -1 <= part < 1 else f"x {new / old:,.3g}"
     if not better or abs(part) <= MARKED:
         return word, ""
     kind = "better" if part * better > 0 else "worse"

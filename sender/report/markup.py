@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NewType
 
 Markup = NewType("Markup", str)
@@ -45,3 +45,24 @@ def element(name: str, /, *children: Markup, **attributes: object) -> Markup:
 def join(parts: Iterable[Markup], between: str = "") -> Markup:
     """Pieces one behind the other."""
     return Markup(between.join(parts))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Markup:
+    """A table, its first column a heading of the row, words to the left and numbers to the right.
+
+    It scrolls by itself where the screen is narrow.
+    """
+    kinds = ["words" if any(row[at][:1].isalpha() for row in rows) else None for at in range(len(head))]
+    top = element(
+        "tr", *(element("th", text(word), scope="col", class_=kind) for word, kind in zip(head, kinds, strict=True))
+    )
+    body = [
+        element(
+            "tr",
+            element("th", text(row[0], 120), scope="row"),
+            *(element("td", text(cell, 300), class_=kind) for cell, kind in zip(row[1:], kinds[1:], strict=True)),
+        )
+        for row in rows
+    ]
+    made = element("table", element("caption", text(caption)), element("thead", top), element("tbody", *body))
+    return element("div", made, class_="wide", tabindex="0", role="region", aria_label=caption)

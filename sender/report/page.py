@@ -142,7 +142,7 @@ def _thinned(documents: Sequence[Document], points: int) -> Markup:
 def _figure(figure: Figure, together: Sequence[Figure], label: str = "") -> Markup:
     """A figure with its name, drawing, key and note; of one in which nothing happened, the word for that."""
     heading = element("h3", text(label or figure.title), element("small", text(figure.unit)))
-    if figure.empty:
+    if figure.empty or not any(each.highest() for each in together):
         none = "No session failed." if figure.key == "failures" else "None in this run."
         return element("figure", heading, element("p", text(none), class_="none"))
     mark = "bar" if figure.kind == "stack" else "line"

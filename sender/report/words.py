@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gryphon.sender.report.load import Document
-from gryphon.sender.report.markup import Markup, element, join, text
+from gryphon.sender.report.markup import Markup, element, join, table, text
 from gryphon.sender.report.rows import thin
 from gryphon.sender.results.human import milliseconds, number, percent, size
 from gryphon.sender.results.progress import clock
@@ -17,19 +17,6 @@ _COLUMNS: Final = ("p50", "p90", "p99", "p999", "max")
 MOST_EXAMPLES: Final = 40
 MOST_STATUSES: Final = 30
 TABLE_ROWS: Final = 40
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> Markup:
-    """A table, its first column a heading of the row; it scrolls by itself where the screen is narrow."""
-    top = element("tr", *(element("th", text(word), scope="col") for word in head))
-    body = [
-        element(
-            "tr", element("th", text(row[0], 120), scope="row"), *(element("td", text(cell, 300)) for cell in row[1:])
-        )
-        for row in rows
-    ]
-    made = element("table", element("caption", text(caption)), element("thead", top), element("tbody", *body))
-    return element("div", made, class_="wide", tabindex="0", role="region", aria_label=caption)
 
 
 def remarks(document: Document) -> Iterator[str]:
@@ -61,10 +48,15 @@ def tiles(document: Document) -> list[tuple[str, str, str]]:
         ),
         ("users failed", percent(failed / users["started"]) if users["started"] else "-", f"{number(failed)} of them"),
         ("sessions completed", number(run["completed"]), f"up to {number(best)} per second"),
-        ("response p50", f"{milliseconds(response['p50'])} ms", f"of {number(response['count'])} answers"),
-        ("response p99", f"{milliseconds(response['p99'])} ms", f"max {milliseconds(response['max'])} ms"),
+        ("response p50", _or_dash(response["p50"]), f"of {number(response['count'])} answers"),
+        ("response p99", _or_dash(response["p99"]), f"max {_or_dash(response['max'])}"),
         ("answers differing", number(messages["mismatched"]), f"{number(messages['missing'])} missing"),
     ]
+
+
+def _or_dash(value: float | None) -> str:
+    """Milliseconds with their unit, where there are some."""
+    return "-" if value is None else f"{milliseconds(value)} ms"
 
 
 def thresholds(document: Document) -> Markup:
@@ -122,7 +114,8 @@ def examples(document: Document) -> Markup:
             else ""
         )
         what += f" begins {row['begins']}" if "begins" in row else ""
-        where = f"session {row['session']}, message {row['message']}"
+        place = f"message {row['message']}" if row["message"] else "before its first message"
+        where = f"session {row['session']}, {place}"
         rows.append([_plain(row["kind"]), f"{host}:{row['port']}", f"{row['time_s']:,.3f} s", where, what.strip()])
     return table(["kind", "user", "at", "where", "what"], rows, "The first users of each kind of trouble")
 
@@ -132,7 +125,8 @@ def environment(document: Document) -> list[tuple[str, str]]:
     host, sessions, cost = document["host"], document["sessions"], document["cost"]
     devices = " and ".join(document["transmit"]["devices"])
     rejected = ", ".join(f"{count} {_plain(why)}" for why, count in sessions["rejected"].items() if count)
-    recorded = f"{number(sessions['recorded'])} sessions, {number(sessions['replayable'])} replayable"
+    plural = "" if sessions["recorded"] == 1 else "s"
+    recorded = f"{number(sessions['recorded'])} session{plural}, {number(sessions['replayable'])} replayable"
     memory = f", {size(host['memory_bytes'])} of memory" if host["memory_bytes"] else ""
     intercept = f", intercept {cost['intercept_cpu_s']:,.1f} s" if cost["intercept_cpu_s"] is not None else ""
     return [

@@ -49,7 +49,7 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     users, packets, messages = document["users"], document["packets"], document["messages"]
     failed = {reason: count for reason, count in users["failed"].items() if count}
     cells = {name: number(users[name]) for name in ("requested", "started", "connected", "completed")}
-    cells |= {"failed": number(sum(failed.values())), "most at once": number(users["peak_active"])}
+    cells |= {"failed": number(sum(failed.values())), "at once": number(users["peak_active"])}
     yield from _grid("users", cells)
     if failed:
         yield _failed_by(failed)
@@ -103,8 +103,8 @@ def _examples(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _grid(label: str, cells: Mapping[str, str]) -> Iterator[str]:
-    """Names to the left and values to the right of cells of one width."""
-    texts = [f"{name}{value.rjust(_CELL - len(name))}" for name, value in cells.items()]
+    """Names to the left and values to the right of cells of one width, never without a gap."""
+    texts = [f"{name} {value.rjust(_CELL - 1 - len(name))}" for name, value in cells.items()]
     for first in range(0, len(texts), _CELLS):
         yield (label if first == 0 else "").ljust(_LABEL) + "   ".join(texts[first : first + _CELLS])
 

@@ -116,6 +116,27 @@ def test_a_run_in_which_nobody_failed_says_so() -> None:
     assert "No session failed." in said
 
 
+def test_a_figure_in_which_nothing_happened_has_a_word_and_no_axes() -> None:
+    nothing = Sender().seconds(3).document()
+    for row in nothing["series"]:
+        row["bytes_sent"] = row["bytes_received"] = 0
+    outline = Outline(one_page(nothing))
+    assert "Payload bytes per second None in this run." in outline.text
+    assert not any((value or "").startswith("Payload, ") for name, value in outline.attributes if name == "aria-label")
+
+
+def test_words_in_tables_stand_to_the_left_and_numbers_to_the_right(failing: Document) -> None:
+    page = one_page(failing)
+    assert '<td class="words">broken</td>' in page
+    assert '<th scope="col" class="words">where</th>' in page
+    assert re.search(r"<td>[\d,]+</td>", page)
+
+
+def test_a_user_that_failed_at_once_failed_before_its_first_message(failing: Document) -> None:
+    failing["examples"][0]["message"] = 0
+    assert "session 2, before its first message" in Outline(one_page(failing)).text
+
+
 @pytest.mark.parametrize("ending", list(Ending))
 def test_a_run_of_which_nothing_came_makes_a_page_too(ending: Ending) -> None:
     nothing = document(ending=ending, examples=[], rejected={}, http_status={}, fail_if="none")
@@ -201,6 +222,7 @@ def test_any_result_that_fits_the_schema_makes_a_page(data: Any) -> None:
         (10, 10.9, -1, ("+9.0 %", "")),
         (10, 15, -1, ("+50.0 %, worse", "worse")),
         (10, 5, -1, ("-50.0 %, better", "better")),
+        (10, 0, -1, ("-100.0 %, better", "better")),
         (10, 40, 1, ("x 4, better", "better")),
         (10, 40, 0, ("x 4", "")),
         (0, 3, -1, ("new, worse", "worse")),

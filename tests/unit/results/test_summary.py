@@ -29,7 +29,7 @@ def test_a_good_run_reads_like_this() -> None:
         "sent by raw sockets",
         "",
         "users requested 1,000 started 1,000 connected 1,000",
-        "completed 1,000 failed 0 most at once 840",
+        "completed 1,000 failed 0 at once 840",
         "packets sent 12,034 resent 12 responses 11,020",
         "messages sent 3,000 answered 3,000 pushed 0",
         "matched 3,000 differing 0 missing 0",
@@ -68,6 +68,12 @@ def test_no_line_is_wider_than_80_columns(changes: dict[str, Any]) -> None:
     lines = text("failed>1%,latency_ms.connect.service.p99>200ms", **changes).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines == [line.rstrip() for line in lines]
+
+
+def test_between_a_name_and_its_value_there_is_always_a_gap() -> None:
+    shown = text(counters=counters(peak_active=9_999_999, extracted=123_456, unextracted=123_456), ring_lost=9_999_999)
+    for value in ("at once 9,999,999", "lost in ring 9,999,999", "left as they were 123,456"):
+        assert value in words(shown), value
 
 
 def test_columns_of_numbers_line_up() -> None:
