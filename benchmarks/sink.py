@@ -27,7 +27,8 @@ PROGRAM = Path(__file__).with_name("sink.bpf.c")
 ANSWER_MAX = 1440
 """Bytes of an answer, as `sink.bpf.c` has it."""
 KINDS = ("syn", "data", "fin", "ack", "rst", "no_room")
-"""What it counts, in the order of the C enum; `no_room` of the others were dropped, as the answer did not fit."""
+"""What it counts, without the canary of a run, in the order of the C enum; `no_room` of the others were dropped, as the
+answer did not fit."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _REPORT_S = 0.1
 _DRIVER_MODE = 4  # XDP_FLAGS_DRV_MODE, include/uapi/linux/if_link.h

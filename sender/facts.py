@@ -45,6 +45,7 @@ class Run:
     notes: Sequence[str] = ()
     ring_full: int = 0  # beside what the outcomes' statuses say
     warm: tuple[Counters, Histograms] | None = None  # what is left out of percentiles and thresholds
+    canary: Mapping[str, Any] | None = None  # what the SYNs before the first user have shown
 
     @property
     def ending(self) -> Ending:
@@ -94,6 +95,7 @@ def gather(prepared: Prepared, run: Run) -> RunFacts:
         transmit={"way": run.choice.way, "devices": run.choice.devices},
         warmup_s=prepared.options.warmup_s,
         warm=run.warm,
+        canary=run.canary,
         examples=_first_examples(run.outcomes),
         series=run.series,
     )

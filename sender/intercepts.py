@@ -102,10 +102,7 @@ class Intercepts:
 
     def wait(self, seconds: float) -> None:
         """Sleep until records may be there, at most so long."""
-        if all(intercept.arm() for intercept in self.opened):
-            select.select([intercept.fileno() for intercept in self.opened], [], [], seconds)
-        for intercept in self.opened:
-            intercept.disarm()
+        wait_for(self.opened, seconds)
 
     def close(self, clean: bool) -> list[str]:
         """End every grant; sentences about what stays behind."""
@@ -116,6 +113,14 @@ class Intercepts:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: TracebackType | BaseException | None) -> None:
         self.close(clean=kind is None)
+
+
+def wait_for(opened: Sequence[Intercept], seconds: float) -> None:
+    """Sleep until one of them may have records, at most so long."""
+    if all(intercept.arm() for intercept in opened):
+        select.select([intercept.fileno() for intercept in opened], [], [], seconds)
+    for intercept in opened:
+        intercept.disarm()
 
 
 def _service_numbers(intercept: Intercept, services: int, generation: int) -> npt.NDArray[np.uint16] | None:

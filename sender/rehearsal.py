@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gryphon.controller.source import Grant
+from gryphon.sender.consent.pairs import count_pairs
+from gryphon.sender.consent.shown import how_many
 from gryphon.sender.intercepts import Intercepts
 from gryphon.sender.live.expected import expected_s, last_start_s
 from gryphon.sender.prepare import Prepared
@@ -21,6 +23,7 @@ def describe(prepared: Prepared, intercepts: Intercepts) -> str:
         f"schedule    {_schedule(prepared)}",
         f"packets     by {_way(prepared)}, at most {prepared.options.mtu:,} bytes",
         *(f"intercept   {_granted(intercept.grant)}" for intercept in intercepts.opened),
+        f"canary      {_canary(prepared)}",
         "",
         "DRY RUN: nothing was sent, and the grants are given back",
         "",
@@ -63,6 +66,13 @@ def _schedule(prepared: Prepared) -> str:
 def _way(prepared: Prepared) -> str:
     choice = prepared.choice
     return f"{choice.way} over {' and '.join(choice.devices)}" if choice.devices else f"{choice.way} sockets"
+
+
+def _canary(prepared: Prepared) -> str:
+    """What leaves before the first user."""
+    tried, pairs = count_pairs(prepared.transfers.services, [share.pool for share in prepared.shares])
+    asks = "each of which has to be answered" if tried > 1 else "which has to be answered"
+    return f"{how_many(tried, pairs)} from the forged range before the first user, {asks}"
 
 
 def _granted(grant: Grant) -> str:

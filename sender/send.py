@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.tokens import find_token
+from gryphon.sender.consent.ask import ask_consent
 from gryphon.sender.facts import Run, gather, refused
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
 from gryphon.sender.live.expected import expected_s
@@ -159,6 +160,7 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
         open_intercepts(places, token, services, networks, options.xdp_mode, sample=prepared.sample) as intercepts,
         _open_sending(prepared, intercepts) as sending,
     ):
+        shown = ask_consent(prepared, places, [intercepts], sending.transmitter)
         started, epoch_ns = datetime.now(UTC), time.monotonic_ns() + HEAD_START_NS
         engine = new_engine(prepared, share, intercepts.generation, epoch_ns, measures.shares[0])
         meter = _meter(prepared, measures, epoch_ns)
@@ -174,7 +176,15 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
             outcome = play(engine, prepared, sending, intercepts, every_second, stop)
             meter.finish(outcome.ended_ns)
     return Run(
-        started, epoch_ns, measures, [outcome], meter.series.rows(), sending.choice, outcome.notes, warm=meter.warm
+        started,
+        epoch_ns,
+        measures,
+        [outcome],
+        meter.series.rows(),
+        sending.choice,
+        [*shown.notes(), *outcome.notes],
+        warm=meter.warm,
+        canary=shown.document(),
     )
 
 
@@ -191,6 +201,8 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
     try:
         with ExitStack() as undo:
             sendings = open_sendings(prepared, len(shares), undo)
+            sources = [intercepts.of(share.number) for share in shares]
+            shown = ask_consent(prepared, places, sources, sendings[0].transmitter)
             team = Team(prepared, shares, intercepts, measures)
             _log_start(options, intercepts.names)
             clean = False
@@ -204,8 +216,19 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
             lost = intercepts.ring_full()
     finally:
         notes = intercepts.close(clean)
-    notes += sorted({note for outcome in outcomes for note in outcome.notes})
-    return Run(started, epoch_ns, measures, outcomes, meter.series.rows(), sendings[0].choice, notes, lost, meter.warm)
+    notes += [*shown.notes(), *sorted({note for outcome in outcomes for note in outcome.notes})]
+    return Run(
+        started,
+        epoch_ns,
+        measures,
+        outcomes,
+        meter.series.rows(),
+        sendings[0].choice,
+        notes,
+        lost,
+        meter.warm,
+        shown.document(),
+    )
 
 
 def _log_start(options: SendOptions, intercepts: list[str]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from ipaddress import IPv4Address
 
 import numpy as np
 
-from gryphon.controller.record import Kind, Option, Records
+from gryphon.controller.record import Kind, Records
 from gryphon.controller.source import IPAddress
-from gryphon.sender.replay.packet import PACKET, Packets
+from gryphon.sender.check.segments import ACK, FIN, RST, SYN, none, number_of, segment, unreachable
+from gryphon.sender.replay.packet import Packets
 
 PATIENCE_NS = 3_000_000_000
 """So long a SYN-ACK may take."""
@@ -18,23 +18,6 @@ AGAIN_NS = 1_000_000_000
 QUIET_NS = 1_500_000_000
 """No SYN-ACK comes again for so long: the server has the ACK. Linux repeats the SYN-ACK after a second."""
 _AT_ONCE_NS = 300_000_000  # a SYN-ACK again so soon answers our own second SYN
-
-FIN, SYN, RST, ACK = 1, 2, 4, 16
-_MAPPED = 0xFFFF << 32
-_NEWS = {
-    (4, 0): "network unreachable",
-    (4, 1): "host unreachable",
-    (4, 2): "protocol unreachable",
-    (4, 3): "port unreachable",
-    (4, 9): "network prohibited",
-    (4, 10): "host prohibited",
-    (4, 13): "prohibited by a filter",
-    (6, 0): "no route",
-    (6, 1): "prohibited by a filter",
-    (6, 3): "address unreachable",
-    (6, 4): "port unreachable",
-}
-"""By IP version and code: of ICMP type 3 (RFC 792, RFC 1812 5.2.7.1) and ICMPv6 type 1 (RFC 4443, 3.1)."""
 
 
 class Outcome(enum.StrEnum):
@@ -69,7 +52,7 @@ class Canary:
         self.outcome: Outcome | None = None
         self.steps: list[str] = []
         self._address, self._port, self._target, self._isn = address, port, target, isn
-        self._number = int(address) + (_MAPPED if isinstance(address, IPv4Address) else 0)
+        self._number = number_of(address)
         self._sent_ns = 0
         self._again = False
         self._acked_ns: int | None = None
@@ -87,12 +70,12 @@ class Canary:
         mine &= records["address_lo"] == self._number & (1 << 64) - 1
         mine &= records["port"] == self._port
         answers = [self._answer(record, now) for record in records[mine]]
-        return np.concatenate([np.zeros(0, PACKET), *answers])
+        return np.concatenate([none(), *answers])
 
     def look(self, now: int) -> Packets:
         """What the time alone brings."""
         if self.outcome is not None:
-            return self._nothing()
+            return none()
         if self._acked_ns is not None:
             return self._end_quiet(now)
         waited = now - self._sent_ns
@@ -103,7 +86,7 @@ class Canary:
             self._again = True
             self.steps.append(f"no answer in {AGAIN_NS / 1e9:g} s: SYN sent again")
             return self._packet(SYN, self._isn, 0)
-        return self._nothing()
+        return none()
 
     def refused_here(self, name: str) -> None:
         """This host would not send the packet; ``name`` is the errno's."""
@@ -112,27 +95,26 @@ class Canary:
     def _answer(self, record: np.void, now: int) -> Packets:
         """One record about this connection."""
         if self.outcome is not None:
-            return self._nothing()
+            return none()
         if record["kind"] == Kind.ICMP:
             return self._take_error(record)
         if record["kind"] != Kind.TCP:
-            return self._nothing()
+            return none()
         return self._in_handshake(record, now) if self._acked_ns is None else self._connected(record, now)
 
     def _take_error(self, record: np.void) -> Packets:
         """An ICMP error about our packet."""
-        version, code = int(record["version"]), int(record["icmp_code"])
-        if int(record["icmp_type"]) != (3 if version == 4 else 1):
-            return self._nothing()
-        said = _NEWS.get((version, code), f"unreachable, code {code}")
+        said = unreachable(record)
+        if not said:
+            return none()
         self._ends(Outcome.UNREACHABLE, f"the answer was an ICMP error: {said}")
-        return self._nothing()
+        return none()
 
     def _in_handshake(self, record: np.void, now: int) -> Packets:
         """What answers the SYN."""
         flags = int(record["flags"])
         if int(record["ack"]) != (self._isn + 1) & 0xFFFFFFFF:
-            return self._nothing()
+            return none()
         if flags & RST:
             self._ends(Outcome.REFUSED, "the answer was a reset: connection refused")
         elif flags & SYN and flags & ACK:
@@ -142,7 +124,7 @@ class Canary:
             self._acked_ns = now
             self.steps.append("ACK sent")
             return self._packet(ACK, self._isn + 1, self._theirs)
-        return self._nothing()
+        return none()
 
     def _connected(self, record: np.void, now: int) -> Packets:
         """What comes after the ACK."""
@@ -152,18 +134,18 @@ class Canary:
             self._ends(Outcome.RESET, "the server reset the connection after the ACK")
         elif flags & SYN:
             if now - self._acked_ns < _AT_ONCE_NS:
-                return self._nothing()
+                return none()
             self._ends(Outcome.REPEATED, "the SYN-ACK came again: the server has not taken the ACK")
             return self._packet(RST, self._isn + 1, 0)
         elif int(record["length"]) or flags & FIN:
             return self._stands("the server goes on: it has the ACK")
-        return self._nothing()
+        return none()
 
     def _end_quiet(self, now: int) -> Packets:
         """Silence after the ACK is what a server does that waits for a request."""
         assert self._acked_ns is not None
         if now - self._acked_ns < QUIET_NS:
-            return self._nothing()
+            return none()
         return self._stands(f"the SYN-ACK did not come again in {QUIET_NS / 1e9:g} s: the server has the ACK")
 
     def _stands(self, how: str) -> Packets:
@@ -176,15 +158,7 @@ class Canary:
         self.outcome = outcome
         self.steps.append(sentence)
 
-    def _nothing(self) -> Packets:
-        return np.zeros(0, PACKET)
-
     def _packet(self, flags: int, seq: int, ack: int) -> Packets:
         """One packet without payload."""
-        packet = np.zeros(1, PACKET)
-        packet["source_hi"], packet["source_lo"] = self._number >> 64, self._number & (1 << 64) - 1
-        packet["seq"], packet["ack"] = seq & 0xFFFFFFFF, ack
-        packet["port"], packet["target"], packet["flags"], packet["window"] = self._port, self._target, flags, 64_240
-        if flags & SYN:
-            packet["options"], packet["mss"] = int(Option.MSS), 1460 if isinstance(self._address, IPv4Address) else 1440
-        return packet
+        mss = 1460 if self._address.version == 4 else 1440
+        return segment(self._address, self._port, self._target, flags, seq, ack, mss)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -14,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from gryphon.controller.errors import EnvironmentFault, GrantLost
-from gryphon.controller.source import IPAddress, IPNetwork, Service
+from gryphon.controller.source import Service
 from gryphon.sender.check.canary import Canary, Outcome
+from gryphon.sender.check.course import flight as course
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Cause, Flight
@@ -101,7 +101,7 @@ def _fly_all(request: Request, intercepts: Intercepts, facts: Facts, tell: Tell)
     flown = []
     with closing(_transmitter(request.services)) as transmitter:
         for (index, service), network in plan:
-            flight = _flight(request, service, network, intercepts, facts)
+            flight = course(service, network, request.places[0], intercepts.opened[0].grant.intercept, facts)
             flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
     _drop_last(intercepts)
     return flown
@@ -120,38 +120,6 @@ def _transmitter(services: Sequence[Service]) -> Transmitter:
     warm_up(("transmit",))
     targets = [Target(address, port, index) for index, (address, port) in enumerate(services)]
     return RawTransmitter(targets, np.zeros(64, np.uint8), 16)
-
-
-def _flight(request: Request, service: Service, network: IPNetwork, intercepts: Intercepts, facts: Facts) -> Flight:
-    """What can be known before it flies."""
-    place, path = request.places[0], facts.servers.get(service)
-    leads = path.device if path else ""
-    own = [
-        address.ip
-        for one in facts.interfaces
-        for address in one.addresses
-        if one.name == leads and address.version == network.version
-    ]
-    return Flight(
-        service,
-        network,
-        grant=intercepts.opened[0].grant.intercept,
-        host=place.host,
-        at_server=bool(place.host) and service[0] in _addresses(place.host),
-        here=not place.host and bool(path and path.local),
-        leads=leads,
-        own=own[0] if own else None,
-    )
-
-
-def _addresses(host: str) -> set[str | IPAddress]:
-    """The addresses of a host that a grant was got from."""
-    from ipaddress import ip_address
-
-    try:
-        return {ip_address(str(info[4][0]).partition("%")[0]) for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()
 
 
 def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmitter: Transmitter, tell: Tell) -> Flown:

@@ -43,6 +43,7 @@ def merge_results(documents: Sequence[Document]) -> Document:
         "pacing": _pacing(documents),
         "clock": _furthest(documents),
         "transmit": _transmit(documents),
+        "canary": _canary(documents),
         "channel": {"delay_p99_us": _most(document["channel"]["delay_p99_us"] for document in documents)},
         "cost": _cost(documents),
         "examples": _examples(documents),
@@ -137,6 +138,16 @@ def _transmit(documents: Sequence[Document]) -> dict[str, Any]:
     """Of senders that send in different ways the first one's; each command line says its own."""
     devices = [device for document in documents for device in document["transmit"]["devices"]]
     return {"way": documents[0]["transmit"]["way"], "devices": list(dict.fromkeys(devices))}
+
+
+def _canary(documents: Sequence[Document]) -> dict[str, Any] | None:
+    """What all senders' SYNs have shown."""
+    parts = [document["canary"] for document in documents if document["canary"] is not None]
+    if not parts:
+        return None
+    made: dict[str, Any] = {name: sum(part[name] for part in parts) for name in ("pairs", "tried")}
+    made["intercepts"] = list(dict.fromkeys(name for part in parts for name in part["intercepts"]))
+    return made | {"answers": [row for part in parts for row in part["answers"]]}
 
 
 def _cost(documents: Sequence[Document]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class RunFacts:
     options: Mapping[str, Any] = field(default_factory=dict)  # as --config has them
     warmup_s: float = 0.0
     warm: tuple[Counters, Histograms] | None = None  # counted in that time; None: the run was over before
+    canary: Mapping[str, Any] | None = None  # as consent/shown.py has it
     http_status: Mapping[int, int] = field(default_factory=dict)
     examples: Sequence[Mapping[str, Any]] = ()
     series: Sequence[Mapping[str, Any]] = ()
@@ -103,6 +104,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "pacing": _pacing(histograms),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
         "transmit": dict(facts.transmit),
+        "canary": None if facts.canary is None else dict(facts.canary),
         "channel": {"delay_p99_us": facts.channel_delay_p99_us},
         "cost": {
             "cpu_s": round(facts.cpu_s, 6),

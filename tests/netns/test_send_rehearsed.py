@@ -22,6 +22,7 @@ def test_a_dry_run_says_what_would_be_and_the_server_hears_nothing(
     assert "users       500 from " in run.text
     assert "the last starts after 5 s" in run.text
     assert "tc egress" in run.text
+    assert "canary      1 SYN from the forged range before the first user, which has to be answered" in run.text
     assert run.text.rstrip().endswith("DRY RUN: nothing was sent, and the grants are given back")
 
 

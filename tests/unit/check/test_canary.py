@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gryphon.controller.record import RECORD, Kind, Records
-from gryphon.sender.check.canary import ACK, AGAIN_NS, FIN, PATIENCE_NS, QUIET_NS, RST, SYN, Canary, Outcome
+from gryphon.sender.check.canary import AGAIN_NS, PATIENCE_NS, QUIET_NS, Canary, Outcome
+from gryphon.sender.check.segments import ACK, FIN, RST, SYN
 from gryphon.sender.replay.packet import Packets
 
 ADDRESS = ip_address("10.17.15.7")

@@ -1,0 +1,1 @@
+"""Before the first user: SYNs from each forged range to each server, whose answers the intercept must see."""

@@ -1,0 +1,108 @@
+"""Asks for consent with the run's own transmitter and grants: without an answer to every SYN no user sends anything."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+
+from gryphon.controller.errors import EnvironmentFault, GrantLost
+from gryphon.sender.consent.pairs import choose_pairs, count_pairs
+from gryphon.sender.consent.probes import Probes
+from gryphon.sender.consent.refusal import not_sent, silence
+from gryphon.sender.consent.shown import Shown
+from gryphon.sender.intercepts import Intercepts, Place, wait_for
+from gryphon.sender.prepare import Prepared
+from gryphon.sender.replay.packet import Packets
+from gryphon.sender.transmit.interface import Transmitter
+
+log = logging.getLogger("gryphon")
+
+_TURN_S = 0.05  # a channel is read at least so often
+_HEADERS = {4: 40, 6: 60}  # of IP and TCP, which the MSS leaves out (RFC 9293, 3.7.1)
+_STUCK_S = 4.0  # a device that takes no packet for so long never will
+_LAST_S = 0.05  # what answers the resets of a run that does not start, if anything, is still dropped
+
+
+def ask_consent(
+    prepared: Prepared, places: Sequence[Place], sources: Sequence[Intercepts], transmitter: Transmitter
+) -> Shown:
+    """Send one SYN for each server and range, and wait until the intercepts that granted them saw all answers.
+
+    A connection that a server opened is reset at once: no application hears of it. On any fault the grants are given
+    back as after a clean run: nothing is under way.
+
+    Args:
+        sources: the open intercepts of each share of the users.
+        transmitter: the run's own.
+
+    Raises:
+        EnvironmentFault: an answer is missing, or the SYN could not be sent, with the causes; GrantLost.
+    """
+    try:
+        return _ask(prepared, places, sources, transmitter)
+    except BaseException:
+        for source in sources:
+            source.close(clean=True)
+        raise
+
+
+def _ask(prepared: Prepared, places: Sequence[Place], sources: Sequence[Intercepts], transmitter: Transmitter) -> Shown:
+    """The same without the end."""
+    pools = [share.pool for share in prepared.shares]
+    services = prepared.transfers.services
+    pairs = choose_pairs(services, pools, random.SystemRandom())
+    probes = Probes(pairs, prepared.options.mtu - _HEADERS[pools[0].version])
+    grants = [intercept.grant.intercept for intercept in sources[0].opened]
+    try:
+        error = _fly(probes, sources, transmitter)
+    except GrantLost:
+        raise  # without a grant nothing is sent
+    except BaseException:
+        _send(transmitter, probes.end())
+        raise
+    silent = probes.silent
+    if silent:
+        _send(transmitter, probes.end())
+        _drop_last(sources)
+        raise not_sent(silent[0], error, grants, places) if error else silence(silent, len(pairs), grants, places)
+    shown = Shown(probes.all, count_pairs(services, pools)[1], grants)
+    log.info("%s", shown.line())
+    return shown
+
+
+def _fly(probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter) -> str:
+    """Until all are answered, patience is over, or this host refuses to send: then the name of the errno."""
+    before = dict(transmitter.errors())
+    while True:
+        now = time.monotonic_ns()
+        _send(transmitter, probes.look(now))
+        refused = [name for name, error in transmitter.errors().items() if error != before.get(name)]
+        if refused or probes.over(now):
+            return refused[0] if refused else ""
+        wait_for([intercept for source in sources for intercept in source.opened], _TURN_S)
+        for share, source in enumerate(sources):
+            records = source.read().records
+            ours = records[records["generation"] == source.generation]
+            _send(transmitter, probes.take(share, ours))
+
+
+def _send(transmitter: Transmitter, packets: Packets) -> None:
+    """All of them; a full queue is waited for."""
+    taken, until = 0, time.monotonic() + _STUCK_S
+    while taken < len(packets):
+        taken += transmitter.send(packets[taken:])
+        if taken < len(packets):
+            transmitter.wait_writable(0.01)
+            if time.monotonic() > until:
+                raise EnvironmentFault(f"the device has taken no packet for {_STUCK_S:g} s: is its link up?")
+
+
+def _drop_last(sources: Sequence[Intercepts]) -> None:
+    """What the servers may still say is read, and so the grants end with nothing under way."""
+    until = time.monotonic() + _LAST_S
+    while (left := until - time.monotonic()) > 0:
+        wait_for([intercept for source in sources for intercept in source.opened], left)
+        for source in sources:
+            source.read()
