@@ -95,16 +95,23 @@ class Channel:
         Raises:
             GrantLost: the intercept ended the grant, is gone, or has fallen silent.
         """
-        if self._lost is None:
-            self._beat(time.monotonic_ns())
-            self._receive()
-            self._check_silence(time.monotonic_ns())
+        self._attend()
         batches, self._batches = self._batches, []
         if batches:
             return self._localised((batches[0] if len(batches) == 1 else np.concatenate(batches)).view(self._record))
         if self._lost is not None:
             raise GrantLost(self._lost)
         return np.empty(0, self._record)
+
+    def keep(self) -> None:
+        """Send the heartbeat and hear of an end while nobody reads; records wait for the next ``read()``.
+
+        Raises:
+            GrantLost: as ``read()`` does, but at once.
+        """
+        self._attend()
+        if self._lost is not None:
+            raise GrantLost(self._lost)
 
     def fileno(self) -> int:
         """The socket: readable when records or a heartbeat's answer are there."""
@@ -141,6 +148,13 @@ class Channel:
     def forget(self) -> None:
         """Let go of the connection without a word: a process that was forked has it."""
         self._sock.close()
+
+    def _attend(self) -> None:
+        """The heartbeat, what has come in, and whether the other side still answers."""
+        if self._lost is None:
+            self._beat(time.monotonic_ns())
+            self._receive()
+            self._check_silence(time.monotonic_ns())
 
     def _beat(self, now: int) -> None:
         if now - self._pinged >= HEARTBEAT_NS and not self._unsent:

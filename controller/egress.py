@@ -10,6 +10,7 @@ from typing import Any
 
 from gryphon.bpf import syscall
 from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.interfaces import is_there
 from gryphon.controller.place import Place
 
 KIND = syscall.SCHED_CLS
@@ -74,6 +75,10 @@ class EgressHook:
                     )
                 self._priority = 0
             self._remove_clsact(route)
+
+    def stands(self) -> bool:
+        """Says whether our interface is there: who removes a filter by hand is found out by nobody."""
+        return is_there(self._place.interface, self._place.index)
 
     def close(self) -> None:
         """There is nothing to let go of: the filter holds the program."""

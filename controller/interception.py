@@ -98,6 +98,10 @@ class Interception:
         """Gives the ranges that live, also those taken over."""
         return self._attached.ranges.all()
 
+    def stands(self) -> bool:
+        """Says whether the program is still in its place, as far as that is known at once."""
+        return self._attached.hook.stands()
+
     def counters(self) -> Counters:
         """Sums the counters of all CPUs, since the program was attached."""
         values = self._counters.get(_ZERO) or b""

@@ -31,6 +31,14 @@ def index_of(name: str) -> int:
     return index
 
 
+def is_there(name: str, index: int) -> bool:
+    """Says whether the interface of that name is still the one with that index."""
+    try:
+        return socket.if_nametoindex(name) == index
+    except OSError:
+        return False
+
+
 def link(index: int) -> Any:
     """Asks the kernel about an interface."""
     from pyroute2 import IPRoute  # a fifth of a second, which --help does not need.

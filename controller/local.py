@@ -36,7 +36,14 @@ class Owned(Intercepting, Leavable, Protocol):
 
     @property
     def rings(self) -> Sequence[RecordSource]: ...
+    def stands(self) -> bool: ...
     def counters(self) -> Counts: ...
+
+
+def check_standing(interception: Owned) -> None:
+    """GrantLost where answers pass unseen from now on: nothing may be sent any more."""
+    if not interception.stands():
+        raise GrantLost(f"the interception is no longer on {interception.interface}: it, or the interface, was removed")
 
 
 class LocalReader:
@@ -64,6 +71,9 @@ class LocalReader:
             self._looked_ns = now
             self._delay.add(records, now)
         return records
+
+    def keep(self) -> None:
+        """Nothing to keep: the lease is somebody else's."""
 
     def fileno(self) -> int:
         """The ring's descriptor."""
@@ -142,13 +152,18 @@ class LocalIntercept(LocalReader):
             raise
 
     def read(self) -> Records:
-        """Records since the last call; also renews the lease. GrantLost after ``close()``."""
+        """Records since the last call; also keeps the lease."""
+        self.keep()
+        return super().read()
+
+    def keep(self) -> None:
+        """Renew the lease once a second. GrantLost after ``close()``, and when the program is no longer there."""
         if not self._open:
             raise GrantLost("the local interception was closed")
         now = time.monotonic_ns()
         if now - self._lease.renewed_ns >= _RENEWAL_NS:
+            check_standing(self._interception)
             self._leases.renew(self._lease, now)
-        return super().read()
 
     def status(self) -> Status:
         """Counters as of now; the CPU time is in that of this process."""

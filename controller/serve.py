@@ -29,7 +29,8 @@ _DENSE_NS = 200_000
 """Records that follow each other within this are dense: a wake-up for each would cost more than polling."""
 _DENSE_BATCH = 8
 """So are this many at once."""
-_WATCH_S = 5.0
+_WATCH_S = 0.5
+"""Senders of an interception that is gone hear of it within this."""
 
 
 class Server:
@@ -48,7 +49,7 @@ class Server:
         log: logging.Logger | None = None,
         strays: Strays | None = None,
     ) -> None:
-        """``listener`` listens already; ``watch`` is called every few seconds and may raise to end it all.
+        """``listener`` listens already; ``watch`` is called twice a second and may raise to end it all.
 
         ``strays`` is closed with it.
         """

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from gryphon.controller.leases import Leases
 from gryphon.controller.leave import leave
-from gryphon.controller.local import LocalReader, Owned
+from gryphon.controller.local import LocalReader, Owned, check_standing
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.samples import rounded
 from gryphon.controller.source import Counts, IPAddress, IPNetwork, Service
@@ -63,7 +63,8 @@ class SharedIntercept:
             raise
 
     def renew(self) -> None:
-        """The processes live: move the deadlines of all their ranges."""
+        """The processes live: move the deadlines of all their ranges; GrantLost as of ``LocalIntercept``."""
+        check_standing(self._interception)
         now = time.monotonic_ns()
         for lease in self._leases.living.values():
             self._leases.renew(lease, now)

@@ -102,6 +102,10 @@ class Intercept(RecordSource, Protocol):
 
     grant: Grant
 
+    def keep(self) -> None:
+        """Keep the grant alive while nobody reads: what has come in stays for the next ``read``; GrantLost."""
+        ...
+
     def clock(self) -> Clock:
         """How the times in the records were brought to this host's clock."""
         ...

@@ -29,7 +29,7 @@ _MADE_HERE = "made at the start"
 
 
 class InterfaceGone(EnvironmentFault):
-    """The interface was removed while its answers were intercepted."""
+    """The interface, or the program on it, was removed while its answers were intercepted."""
 
 
 class Stops:
@@ -75,7 +75,7 @@ def run(options: Options, log: logging.Logger) -> None:
         try:
             _warn(interception, token, log)
             listener.listen(64)
-            watch = _watch(options.interface)
+            watch = _watch(interception)
             strays = Strays(interception.hook, open_tap())
             server = Server(
                 interception, listener, token.value, policy, options.linger_s, watch=watch, log=log, strays=strays
@@ -124,14 +124,15 @@ def _exported(text: str | None, interception: Interception, server: Server, log:
         exporter.close()
 
 
-def _watch(interface: str) -> Callable[[], None]:
-    index = socket.if_nametoindex(interface)
+def _watch(interception: Interception) -> Callable[[], None]:
+    name = interception.interface
 
     def check() -> None:
-        with suppress(OSError):
-            if socket.if_nametoindex(interface) == index:
-                return
-        raise InterfaceGone(f"the interface {interface} is gone, and the interception with it")
+        if interception.stands():
+            return
+        if name not in (there for _, there in socket.if_nameindex()):
+            raise InterfaceGone(f"the interface {name} is gone, and the interception with it")
+        raise InterfaceGone(f"the program was taken off {name}: nothing is intercepted there any more")
 
     return check
 

@@ -104,6 +104,11 @@ class Intercepts:
         """Sleep until records may be there, at most so long."""
         wait_for(self.opened, seconds)
 
+    def keep(self) -> None:
+        """Keep all grants alive while nobody reads; GrantLost when one has ended."""
+        for intercept in self.opened:
+            intercept.keep()
+
     def close(self, clean: bool) -> list[str]:
         """End every grant; sentences about what stays behind."""
         return [sentence for intercept in self.opened if (sentence := intercept.close(clean))]

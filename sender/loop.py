@@ -117,12 +117,12 @@ class Loop:
                 if now >= next_tick:
                     self._meter(now)
                     next_tick += TICK_NS * max(1, (now - next_tick) // TICK_NS + 1)
+            if ending is Ending.INTERRUPTED:
+                self._reset_users()
         except GrantLost as lost:
             # without a grant nothing may be sent, not even resets: the run ends where it stands
             self.lost = lost
             ending = Ending.GRANT_LOST
-        if ending is Ending.INTERRUPTED:
-            self._reset_users()
         self.ended_ns = time.monotonic_ns()
         return ending
 
@@ -176,6 +176,7 @@ class Loop:
         taken = self._transmitter.send(packets)
         while taken < len(packets) and self._stop.signals < 2:
             self._transmitter.wait_writable(0.01)
+            self._intercepts.keep()  # what waits for the device must not leave without a grant
             taken += self._transmitter.send(packets[taken:])
         refused = self._transmitter.refused_rows()
         if len(refused):
@@ -185,5 +186,6 @@ class Loop:
         """Reset every open connection, unless a second signal asks to leave at once."""
         done = False
         while not done and self._stop.signals < 2:
+            self._intercepts.keep()
             packets, done = self._engine.abort(time.monotonic_ns())
             self._send(packets)

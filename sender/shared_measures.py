@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import mmap
 import os
+import time
 
 import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.replay.measures import Counter, Measures
 
-_WORDS = 5
+_WORDS = 6
+
+ALONE_NS = 10_000_000_000
+"""A parent that stands still for so long renews no lease and stops nobody: its processes end, as by a lost lease."""
 
 
 class Word:
@@ -35,6 +39,7 @@ class SharedMeasures:
     epoch_ns = Word(2, "CLOCK_MONOTONIC at the run's time 0, 0 before that is known.")
     ring_lost = Word(3, "Records that were lost for want of room, as of the last second.")
     served = Word(4, "Whether the figures for Prometheus are wanted.")
+    looked_ns = Word(5, "CLOCK_MONOTONIC when the parent last looked after its processes, 0 before it does.")
 
     def __init__(self, shares: int) -> None:
         size = Measures.size()
@@ -81,5 +86,6 @@ class Told:
         return self._measures.signals or int(self.is_gone())
 
     def is_gone(self) -> bool:
-        """Whether the parent is."""
-        return os.getppid() != self._parent
+        """Whether the parent is, or stands still."""
+        looked = self._measures.looked_ns
+        return os.getppid() != self._parent or (looked > 0 and time.monotonic_ns() - looked > ALONE_NS)

@@ -16,13 +16,14 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from gryphon.controller.errors import Fault
+from gryphon.controller.errors import Fault, GrantLost
 from gryphon.sender.divide import Share
 from gryphon.sender.loop import TICK_NS, Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.play import Outcome, await_start, new_engine, play
 from gryphon.sender.prepare import Prepared
 from gryphon.sender.process import Bug, Process, private_bytes
+from gryphon.sender.results.verdict import Ending
 from gryphon.sender.shared_measures import SharedMeasures, Told
 from gryphon.sender.team.intercepts import SharedIntercepts
 from gryphon.sender.transmit.choose import Sending
@@ -47,10 +48,12 @@ class Team:
         self._shares = shares
         self._intercepts = intercepts
         self.measures = measures
+        self._lost: GrantLost | None = None  # that of a local interception, which all share
 
     def run(self, sendings: Sequence[Sending], epoch_ns: int, meter: Meter, stop: Stop) -> list[Outcome]:
         """Replay until all have ended; how each did. ``Fault`` or ``Bug`` of the first that could not."""
         processes: list[Process] = []
+        self.measures.looked_ns = time.monotonic_ns()
         try:
             for share, sending in zip(self._shares, sendings, strict=True):
                 work = partial(self._play, share, sending, epoch_ns, os.getpid())
@@ -73,6 +76,13 @@ class Team:
             outcome = play(engine, self._prepared, sending, intercepts, lambda now: sending.look(), told)
         return replace(outcome, private_bytes=private_bytes())
 
+    def _renew(self) -> None:
+        """Keep the leases of a local interception; where it is gone no process may send, not even resets."""
+        try:
+            self._intercepts.renew()
+        except GrantLost as lost:
+            self._lost = self._lost or lost
+
     def _watch(self, processes: Sequence[Process], epoch_ns: int, meter: Meter, stop: Stop) -> list[Outcome]:
         """Until the last has said how it ended; meanwhile once a second the meter and the leases."""
         outcomes: dict[int, Outcome] = {}
@@ -91,17 +101,20 @@ class Team:
                 except (Fault, Bug) as fault:
                     faults.append(fault)
             failed = bool(faults) or any(outcome.lost for outcome in outcomes.values())
-            self.measures.signals = max(stop.signals, int(failed))
-            now = time.monotonic_ns()
+            self.measures.signals = 2 if self._lost else max(stop.signals, int(failed))
+            now = self.measures.looked_ns = time.monotonic_ns()
             _ = self.measures.counters  # sees the peak
             if now >= next_tick:
-                self._intercepts.renew()
+                self._renew()
                 self.measures.ring_lost = self._intercepts.ring_full()
                 meter.look(now)
                 next_tick += TICK_NS * max(1, (now - next_tick) // TICK_NS + 1)
         if faults:
             raise faults[0]
-        return [outcomes[number] for number in range(len(processes))]
+        ended = [outcomes[number] for number in range(len(processes))]
+        if self._lost is None:
+            return ended
+        return [replace(outcome, ending=Ending.GRANT_LOST, lost=str(self._lost), clean=False) for outcome in ended]
 
 
 def open_sendings(prepared: Prepared, shares: int, undo: ExitStack) -> list[Sending]:

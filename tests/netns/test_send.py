@@ -79,21 +79,6 @@ def test_an_interrupted_hold_resets_every_connection_and_everybody_has_completed
         until("the resets", lambda: not established(lab))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_lost_intercept_ends_the_run_within_seconds(
-    lab: Lab, nginx: Nginx, recording: Recording, number: signal.Signals
-) -> None:
-    with intercepted(lab, "target") as (topology, child):
-        run = long_run(lab, nginx, recording, topology.intercept)
-        assert child is not None
-        child.send_signal(number)
-        assert run.finish(8) == 3, run.text
-        assert run.json.read_text(), run.text
-        assert run.result["verdict"] == "grant_lost"
-        assert "intercept" in run.text
-    lab.run("server", [script("gryphon-intercept"), "--detach", "eth0", "-l", "/dev/null"], check=False)
-
-
 def test_a_server_that_falls_silent_is_said_after_seconds_and_times_out(
     lab: Lab, nginx: Nginx, recording: Recording
 ) -> None:

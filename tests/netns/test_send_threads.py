@@ -67,16 +67,6 @@ def test_interrupted_they_reset_every_connection_and_tell_what_was(
         until("the resets", lambda: not established(lab))
 
 
-def test_a_lost_intercept_ends_all_of_them(lab: Lab, nginx: Nginx, recording: Recording) -> None:
-    with intercepted(lab, "target") as (topology, child):
-        run = long_run(lab, nginx, recording, topology.intercept, THREADS)
-        assert child is not None
-        child.send_signal(signal.SIGKILL)
-        assert run.finish(8) == 3, run.text
-        assert run.result["verdict"] == "grant_lost"
-    lab.run("server", [script("gryphon-intercept"), "--detach", "eth0", "-l", "/dev/null"], check=False)
-
-
 def test_where_one_is_killed_the_others_end_and_it_is_said(lab: Lab, nginx: Nginx, recording: Recording) -> None:
     run = long_run(lab, nginx, recording, "xdp:eth0", THREADS)
     os.kill(children(run)[1], signal.SIGKILL)

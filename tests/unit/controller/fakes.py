@@ -109,6 +109,7 @@ class FakeInterception:
         self.held = {held.network: held for held in ranges or []}
         self.capacity = 1024
         self.detached = self.closed = False
+        self.standing = True
 
     def add_service(self, address: IPAddress, port: int) -> int:
         for index, service in self.services.items():
@@ -139,6 +140,9 @@ class FakeInterception:
         now = time.monotonic_ns()
         self.held = {network: held for network, held in self.held.items() if held.deadline_ns > now}
         return list(self.held.values())
+
+    def stands(self) -> bool:
+        return self.standing
 
     def counters(self) -> Counts:
         return Counts(matched=5, recorded=4, ring_full=1, passed=9, malformed=2)

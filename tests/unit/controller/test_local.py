@@ -42,6 +42,27 @@ def test_reading_keeps_the_lease_alive() -> None:
     assert kernel.held[RANGE].deadline_ns > time.monotonic_ns() + 609 * SECOND
 
 
+def test_a_lease_is_kept_while_nobody_reads() -> None:
+    kernel = FakeInterception()
+    intercept = local(kernel)
+    intercept._lease.renewed_ns -= 2 * SECOND
+    kernel.ring.feed(records_of(intercept.grant.generation, 5))
+    kernel.renew(RANGE, time.monotonic_ns() + SECOND)
+    intercept.keep()
+    assert kernel.held[RANGE].deadline_ns > time.monotonic_ns() + 609 * SECOND
+    assert len(intercept.read()) == 5
+
+
+def test_a_program_that_was_taken_off_ends_the_grant_within_a_second() -> None:
+    kernel = FakeInterception()
+    intercept = local(kernel)
+    kernel.standing = False
+    intercept.read()
+    intercept._lease.renewed_ns -= SECOND
+    with pytest.raises(GrantLost, match="the interception is no longer on fake0"):
+        intercept.read()
+
+
 def test_a_clean_end_detaches() -> None:
     kernel = FakeInterception()
     intercept = local(kernel)

@@ -89,6 +89,11 @@ def read_to_the_end(channel: Channel, lengths: list[int] | None = None) -> None:
             lengths.append(len(batch))
 
 
+def keep_to_the_end(channel: Channel) -> None:
+    while True:
+        channel.keep()
+
+
 def test_an_intercept_that_hangs_up_is_gone(against: Any) -> None:
     channel = against(lambda intercept: intercept.grant())
     with pytest.raises(GrantLost, match="is gone: it hung up without a word"):
@@ -122,6 +127,23 @@ def test_records_that_came_before_the_end_are_not_lost(against: Any) -> None:
     with pytest.raises(GrantLost):
         read_to_the_end(against(script), got)
     assert sum(got) == 2
+
+
+def test_the_end_is_heard_while_nobody_reads_and_the_records_before_it_wait(
+    against: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "HEARTBEAT_NS", 1_000_000)
+
+    def script(intercept: Intercept) -> None:
+        intercept.grant()
+        intercept.next()  # the first heartbeat of one who keeps the grant
+        intercept.sock.sendall(HEADER.pack(128, Frame.RECORDS) + bytes(128))
+        intercept.say(Frame.END, {"reason": "the intercept was stopped"})
+
+    channel = against(script)
+    with pytest.raises(GrantLost, match="ended the grant: the intercept was stopped"):
+        keep_to_the_end(channel)
+    assert len(channel.read()) == 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from fakes import FakeInterception, FakeRange, records_of
 
-from gryphon.controller.errors import GrantRefused
+from gryphon.controller.errors import GrantLost, GrantRefused
 from gryphon.controller.shared import SharedIntercept
 
 SERVICE = (ip_address("10.16.15.118"), 80)
@@ -46,6 +46,14 @@ def test_renewing_moves_every_readers_deadline() -> None:
         kernel.renew(network, time.monotonic_ns() + SECOND)
     intercept.renew()
     assert all(kernel.held[network].deadline_ns > time.monotonic_ns() + 609 * SECOND for network in (LOW, HIGH))
+
+
+def test_a_program_that_was_taken_off_is_said_at_the_next_renewal() -> None:
+    kernel = FakeInterception()
+    intercept = shared(kernel)
+    kernel.standing = False
+    with pytest.raises(GrantLost, match="the interception is no longer on fake0"):
+        intercept.renew()
 
 
 def test_a_clean_end_detaches_and_another_says_what_stays() -> None:

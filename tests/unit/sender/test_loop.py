@@ -85,10 +85,15 @@ class Transmitter:
 
 
 class Source:
-    """Records, then what the test wants to happen."""
+    """Records, then what the test wants to happen; ``kept`` is what happens when nobody reads."""
 
-    def __init__(self, batches: list[int] | None = None, then: Callable[[], None] = lambda: None) -> None:
-        self.batches, self.then = batches or [], then
+    def __init__(
+        self,
+        batches: list[int] | None = None,
+        then: Callable[[], None] = lambda: None,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.batches, self.then, self.keep = batches or [], then, kept
 
     def read(self) -> Any:
         """A batch whose samples are the sequence numbers of their records."""
@@ -177,6 +182,22 @@ def test_a_lost_grant_sends_nothing_more_not_even_resets() -> None:
     assert loop.lost is lost
     assert engine.aborts == 0
     assert transmitter.sent == [0, 1, 2, 3]
+
+
+def test_a_grant_that_is_lost_while_the_device_is_full_sends_nothing_of_what_waits() -> None:
+    engine, transmitter = Engine(batches=1 << 30), Transmitter(jam=True)
+    ending, loop = _run(engine, transmitter, Source(kept=lambda: _raise(GrantLost("gone"))))
+    assert ending is Ending.GRANT_LOST
+    assert (transmitter.calls, transmitter.sent, engine.aborts) == (1, [], 0)
+    assert str(loop.lost) == "gone"
+
+
+def test_a_grant_is_kept_while_connections_are_reset_and_its_loss_ends_that() -> None:
+    engine = Engine(batches=1 << 30, open_users=10)
+    source = Source(then=_signal, kept=lambda: _raise(GrantLost("gone")) if engine.aborts == 2 else None)
+    ending, _ = _run(engine, Transmitter(), source)
+    assert ending is Ending.GRANT_LOST
+    assert (engine.aborts, engine.open_users) == (2, 6)
 
 
 def test_another_fault_is_not_swallowed() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 import numpy as np
 
 from gryphon.sender.process import Process
 from gryphon.sender.replay.measures import Counter, Histogram
-from gryphon.sender.shared_measures import SharedMeasures, Told
+from gryphon.sender.shared_measures import ALONE_NS, SharedMeasures, Told
 
 
 def test_counters_histograms_and_statuses_are_sums() -> None:
@@ -56,6 +57,15 @@ def test_another_process_counts_where_we_look_and_hears_us() -> None:
 def test_without_its_parent_a_process_stops() -> None:
     assert Told(SharedMeasures(1), os.getppid()).signals == 0
     assert Told(SharedMeasures(1), os.getpid()).signals == 1
+
+
+def test_a_parent_that_stands_still_counts_as_gone() -> None:
+    measures = SharedMeasures(1)
+    told = Told(measures, os.getppid())
+    measures.looked_ns = time.monotonic_ns() - ALONE_NS + 5_000_000_000
+    assert told.signals == 0
+    measures.looked_ns = time.monotonic_ns() - ALONE_NS
+    assert told.signals == 1
 
 
 def test_shares_lie_apart() -> None:
