@@ -17,10 +17,16 @@ from gryphon.controller.errors import Fault, GrantRefused
 from gryphon.controller.policy import Policy, collapse, contains
 from gryphon.controller.source import IPAddress, IPNetwork, Service
 from gryphon.controller.straying import Asked
+from gryphon.controller.surroundings import Taken, surroundings
 
 LEASE_S = 10.0
 _RENEW_AFTER_NS = 500_000_000
 _GENERATIONS = 1 << 16
+
+
+def others_nearby() -> Sequence[Taken]:
+    """What the intercept's host knows of others."""
+    return surroundings("the intercept's host")
 
 
 class HeldRange(Protocol):
@@ -66,10 +72,12 @@ class Leases:
         linger_s: float,
         addresses: Callable[[], Sequence[IPAddress]],
         lease_s: float = LEASE_S,
+        others: Callable[[], Sequence[Taken]] = others_nearby,
     ) -> None:
+        """``addresses`` are this host's own, ``others`` those that it knows to be somebody else's."""
         self._registry = registry
         self._policy = policy
-        self._addresses = addresses
+        self._addresses, self._others = addresses, others
         self.linger_ns = int(linger_s * 1e9)
         self.lease_ns = int(lease_s * 1e9)
         self.living: dict[int, Lease] = {}
@@ -89,8 +97,9 @@ class Leases:
             GrantRefused: something of it is not allowed, not possible, or held by another sender.
         """
         networks = collapse(ranges)
-        self._policy.check_services(services)
-        self._policy.check_ranges(networks, self._taken(services, peer))
+        own = self._addresses()
+        self._policy.check_services(services, own)
+        self._policy.check_ranges(networks, self._taken(services, own, peer))
         self._check_free(networks)
         lease = Lease(self._next_generation(), [], [], name, asked=Asked(tuple(services), tuple(networks)))
         try:
@@ -119,9 +128,10 @@ class Leases:
         held = self._registry.ranges()
         return max((one.deadline_ns for one in held if one.generation not in self.living), default=0)
 
-    def _taken(self, services: Sequence[Service], peer: IPAddress | None) -> list[tuple[IPAddress, str]]:
-        taken: list[tuple[IPAddress, str]] = [(address, "the server's address") for address, _ in services]
-        taken += [(address, "an address of the intercept's host") for address in self._addresses()]
+    def _taken(self, services: Sequence[Service], own: Sequence[IPAddress], peer: IPAddress | None) -> list[Taken]:
+        taken: list[Taken] = [(address, "the server's address") for address, _ in services]
+        taken += [(address, "an address of the intercept's host") for address in own]
+        taken += self._others()
         if peer is not None:
             taken.append((peer, "the sender's own address"))
         return taken

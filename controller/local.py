@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.desk import Intercepting
 from gryphon.controller.errors import GrantLost
-from gryphon.controller.leases import Lease, Leases
+from gryphon.controller.leases import Lease, Leases, others_nearby
 from gryphon.controller.leave import Leavable, leave
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.record import Records
@@ -25,6 +25,7 @@ from gryphon.controller.source import (
     Status,
 )
 from gryphon.controller.split import Share
+from gryphon.controller.surroundings import Taken
 
 _RENEWAL_NS = 1_000_000_000
 _LOOK_NS = 1_000_000
@@ -111,10 +112,11 @@ class LocalIntercept(LocalReader):
         linger: float = 600.0,
         policy: Policy | None = None,
         addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
+        others: Callable[[], Sequence[Taken]] = others_nearby,
     ) -> None:
         """Not for callers: ``attach()`` makes one. GrantRefused when a range must not be forged."""
         self._interception = interception
-        self._leases = Leases(interception, policy or Policy(), linger, addresses)
+        self._leases = Leases(interception, policy or Policy(local=True), linger, addresses, others=others)
         self._lease = self._leases.grant(services, ranges, "of this process")
         self._open = True
         super().__init__(interception, self._lease, self._leases)
@@ -140,7 +142,7 @@ class LocalIntercept(LocalReader):
         Raises:
             EnvironmentFault: no such interface, a missing capability, another program there.
             InputFault: it needs more bytes than can be sampled.
-            GrantRefused: a range that must not be forged: it holds the server, this host, or strangers.
+            GrantRefused: a range that must not be forged (the server's, this host's, strangers'), a public server.
         """
         from gryphon.controller.interception import Interception  # the only way to bcc: not for remote runs
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 
 from gryphon.controller.errors import GrantRefused, InputFault
+from gryphon.controller.forged import objection
 from gryphon.controller.source import IPAddress, IPNetwork, Service
+from gryphon.controller.surroundings import Taken
 
 DEFAULT_RANGES: tuple[IPNetwork, ...] = tuple(
     ip_network(text)
@@ -34,14 +36,16 @@ class Policy:
 
     Attributes:
         ranges: networks that a forged range must lie in; None: ``DEFAULT_RANGES``.
-        services: services that may be intercepted; None: any.
+        services: services that may be intercepted; None: any whose address is not public, and this host's own.
+        local: sender and granter are one: nobody on the server's side has a say, so no public server at all.
     """
 
     ranges: Sequence[IPNetwork] | None = None
     services: Sequence[Service] | None = None
+    local: bool = False
 
-    def check_services(self, services: Sequence[Service]) -> None:
-        """GrantRefused when one of the services is not allowed, or there is none."""
+    def check_services(self, services: Sequence[Service], own: Collection[IPAddress] = ()) -> None:
+        """GrantRefused when one of the services is not allowed, or there is none; ``own``: this host's addresses."""
         if not services:
             raise GrantRefused("no service was asked for")
         for service in services:
@@ -50,17 +54,32 @@ class Policy:
                     f"the service {show_service(service)} is not allowed here: --allow-services names "
                     + ", ".join(show_service(allowed) for allowed in self.services)
                 )
+            if self.services is None and is_public(service[0]):
+                self._check_public(service, own)
 
-    def check_ranges(self, ranges: Sequence[IPNetwork], taken: Iterable[tuple[IPAddress, str]]) -> None:
-        """GrantRefused when a range is not allowed or holds an address of ``taken`` (with whose it is)."""
+    def _check_public(self, service: Service, own: Collection[IPAddress]) -> None:
+        """A public address may be anybody's: whoever runs the intercept on that server, or names it, has the say."""
+        shown = show_service(service)
+        if self.local:
+            raise GrantRefused(
+                f"{service[0]} is a public address: in the local topology nobody but the sender has a say, so servers "
+                f"lie in {_DEFAULT_SENTENCE}; run gryphon-intercept on that server and name it with -s"
+            )
+        if service[0] not in own:
+            raise GrantRefused(
+                f"{service[0]} is a public address and not one of the intercept's host: run gryphon-intercept on that "
+                f"server itself, or allow it here with --allow-services {shown}"
+            )
+
+    def check_ranges(self, ranges: Sequence[IPNetwork], taken: Iterable[Taken]) -> None:
+        """GrantRefused when a range is not allowed, must never be forged or holds an address of ``taken``."""
         if not ranges:
             raise GrantRefused("no forged range was asked for")
+        said = objection(ranges, taken)
+        if said:
+            raise GrantRefused(said)
         for network in ranges:
             self._check_allowed(network)
-        for address, owner in taken:
-            for network in ranges:
-                if address in network:
-                    raise GrantRefused(f"the forged range {network} contains {address}, {owner}")
 
     def _check_allowed(self, network: IPNetwork) -> None:
         allowed = DEFAULT_RANGES if self.ranges is None else self.ranges
@@ -71,6 +90,12 @@ class Policy:
             f"the forged range {network} is not allowed here: it must lie in {named} "
             "(--allow-ranges at the intercept names others)"
         )
+
+
+def is_public(address: IPAddress) -> bool:
+    """Whether a server's address may be a stranger's: neither in ``DEFAULT_RANGES`` nor one that no router forwards."""
+    address = plain(address)
+    return not (address.is_loopback or address.is_link_local or any(address in network for network in DEFAULT_RANGES))
 
 
 def contains(outer: IPNetwork, inner: IPNetwork) -> bool:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 
 from gryphon.controller.connections import Connections
 from gryphon.controller.desk import Desk, Intercepting, Limits
-from gryphon.controller.leases import Leases
+from gryphon.controller.leases import Leases, others_nearby
 from gryphon.controller.peer import Peer
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.source import IPAddress
 from gryphon.controller.strays import Strays
+from gryphon.controller.surroundings import Taken
 
 _POLL_S = 0.0003
 """Of the millisecond within which a batch leaves; the timer's slack and the sending take their part of the rest."""
@@ -48,6 +49,7 @@ class Server:
         watch: Callable[[], None] = lambda: None,
         log: logging.Logger | None = None,
         strays: Strays | None = None,
+        others: Callable[[], Sequence[Taken]] = others_nearby,
     ) -> None:
         """``listener`` listens already; ``watch`` is called twice a second and may raise to end it all.
 
@@ -69,7 +71,7 @@ class Server:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         if (tap := self._strays.fileno()) is not None:
             self._selector.register(tap, selectors.EVENT_READ, self._strays)
-        self.leases = Leases(interception, policy, linger_s, addresses, self._limits.lease_s)
+        self.leases = Leases(interception, policy, linger_s, addresses, self._limits.lease_s, others)
         desk = Desk(interception, self.leases, token, self._limits, self._log)
         self._connections = Connections(self._selector, listener, desk, self._limits)
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
-from gryphon.controller.leases import Leases
+from gryphon.controller.leases import Leases, others_nearby
 from gryphon.controller.leave import leave
 from gryphon.controller.local import LocalReader, Owned, check_standing
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.samples import rounded
 from gryphon.controller.source import Counts, IPAddress, IPNetwork, Service
+from gryphon.controller.surroundings import Taken
 
 
 class SharedIntercept:
@@ -31,11 +32,12 @@ class SharedIntercept:
         linger: float = 600.0,
         policy: Policy | None = None,
         addresses: Callable[[], Sequence[IPAddress]] = own_addresses,
+        others: Callable[[], Sequence[Taken]] = others_nearby,
     ) -> None:
         """Not for callers: ``attach()`` makes one. GrantRefused when a range must not be forged."""
         self._interception = interception
-        known = list(addresses())  # the same for every part
-        self._leases = Leases(interception, policy or Policy(), linger, lambda: known)
+        own, known = list(addresses()), list(others())  # the same for every part
+        self._leases = Leases(interception, policy or Policy(local=True), linger, lambda: own, others=lambda: known)
         self.readers: list[LocalReader] = []
         for ring, ranges in enumerate(parts):
             lease = self._leases.grant(services, ranges, f"of process {ring}", ring=ring)

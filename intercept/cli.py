@@ -42,7 +42,10 @@ def intercept(
     ] = None,
     allow_services: Annotated[
         str | None,
-        typer.Option(metavar="ADDR:PORT,...", help="Services whose answers they may have dropped.  [default: any]"),
+        typer.Option(
+            metavar="ADDR:PORT,...",
+            help="Services whose answers they may have dropped.  [default: any but strangers' public ones]",
+        ),
     ] = None,
     linger: Annotated[
         float, typer.Option(metavar="SECONDS", help="Go on dropping for so long after a sender's end.")

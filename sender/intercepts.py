@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import select
+import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from gryphon.controller.policy import own_addresses
 from gryphon.controller.record import Records
 from gryphon.controller.samples import Samples, apart, sampled, whole
 from gryphon.controller.source import Intercept, IPAddress, IPNetwork, Service
+from gryphon.controller.surroundings import Taken, surroundings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -200,7 +203,19 @@ def connect(
     return Channel.connect(place.host, place.port, token, services=services, ranges=networks, sample=sample)
 
 
-def taken_addresses(services: Sequence[Service]) -> list[tuple[IPAddress, str]]:
-    """Addresses that no range may contain: the servers' and this host's."""
-    servers: list[tuple[IPAddress, str]] = [(address, "the server under test") for address, _ in services]
-    return [*servers, *((address, "an address of this host") for address in own_addresses())]
+def taken_addresses(services: Sequence[Service], places: Sequence[Place]) -> list[Taken]:
+    """Addresses that no range may contain: the servers', the intercepts', this host's, and what it knows of others."""
+    return [
+        *((address, "the server under test") for address, _ in services),
+        *((address, "an address of this host") for address in own_addresses()),
+        *((address, "the intercept's host") for place in places if place.host for address in addresses_of(place.host)),
+        *surroundings(),
+    ]
+
+
+def addresses_of(host: str) -> set[IPAddress]:
+    """The addresses of a host that a grant is got from; none where its name is not known, which connecting says."""
+    try:
+        return {ip_address(str(info[4][0]).partition("%")[0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()

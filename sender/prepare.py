@@ -64,7 +64,8 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
             f"the forged range {pool.networks[0]} is IPv{pool.version} and the server {transfers.services[0][0]} is "
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
-    check_pool(pool, options.users, taken_addresses(transfers.services))
+    places = parse_places(options.intercept, options.port)
+    check_pool(pool, options.users, taken_addresses(transfers.services, places))
     shares = share_out(pool, options.threads, options.users)
     user_rules = read_rules(options.rules, options.fields)
     wanted = compile_wants(user_rules, transfers.targets)
@@ -72,7 +73,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
     # before seconds of compiling: whether packets can be sent at all
     choice = _choose(options, transfers)
     options = _within(options, choice)
-    warn_before(transfers, pool, parse_places(options.intercept, options.port), options.users, choice.way)
+    warn_before(transfers, pool, places, options.users, choice.way)
     check_readable(options.files)
     warm_up(("capture", "replay", *_transmitters(choice)))
     rules = Rules(

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
-from gryphon.controller.source import IPAddress, IPNetwork
+from gryphon.controller.forged import objection
+from gryphon.controller.source import IPNetwork
+from gryphon.controller.surroundings import Taken
 
 MOST_IN_PREFIX = 1 << 32
 """Addresses used of one IPv6 prefix at most: more than any run can fill."""
@@ -102,8 +104,8 @@ def _usable(network: IPv4Network | IPv6Network) -> tuple[int, int]:
     return first + 1, min(size - 1, MOST_IN_PREFIX)
 
 
-def check_pool(pool: Pool, users: int, taken: Iterable[tuple[IPAddress, str]]) -> None:
-    """The users fit, and no address is somebody's.
+def check_pool(pool: Pool, users: int, taken: Iterable[Taken]) -> None:
+    """The users fit, and no address is somebody's or one that nobody may forge.
 
     Args:
         pool: the forged addresses.
@@ -122,7 +124,6 @@ def check_pool(pool: Pool, users: int, taken: Iterable[tuple[IPAddress, str]]) -
             f"{users:,} users do not fit into the forged range {listed}: it holds {capacity:,} "
             f"({pool.addresses:,} address{'' if pool.addresses == 1 else 'es'} x {PORTS:,} ports); widen -c"
         )
-    for address, owner in taken:
-        for network in pool.networks:
-            if address in network:
-                raise InputFault(f"the forged range {network} contains {address}, {owner}: choose a range of nobody's")
+    said = objection(pool.networks, taken)
+    if said:
+        raise InputFault(f"{said}: choose a range of nobody's with -c")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from ipaddress import ip_address
-
-from gryphon.controller.source import IPAddress, IPNetwork, Service
+from gryphon.controller.source import IPNetwork, Service
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Flight
-from gryphon.sender.intercepts import Place
+from gryphon.sender.intercepts import Place, addresses_of
 
 
 def flight(service: Service, network: IPNetwork, place: Place, grant: str, facts: Facts, error: str = "") -> Flight:
@@ -32,17 +29,9 @@ def flight(service: Service, network: IPNetwork, place: Place, grant: str, facts
         network,
         grant=grant,
         host=place.host,
-        at_server=bool(place.host) and service[0] in addresses(place.host),
+        at_server=bool(place.host) and service[0] in addresses_of(place.host),
         here=not place.host and bool(path and path.local),
         leads=leads,
         own=own[0] if own else None,
         error=error,
     )
-
-
-def addresses(host: str) -> set[IPAddress]:
-    """The addresses of a host that a grant is got from; none where its name is not known."""
-    try:
-        return {ip_address(str(info[4][0]).partition("%")[0]) for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from gryphon.controller.errors import EnvironmentFault, GrantLost
+from gryphon.controller.forged import objection
 from gryphon.controller.source import Service
 from gryphon.sender.check.canary import Canary, Outcome
 from gryphon.sender.check.course import flight as course
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Cause, Flight
-from gryphon.sender.intercepts import Intercepts, Place, open_intercepts
+from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, taken_addresses
 from gryphon.sender.ranges import Pool
 from gryphon.sender.replay.packet import Packets
 from gryphon.sender.transmit.interface import Target, Transmitter
@@ -71,6 +72,9 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
     Raises:
         InputFault: a remote intercept and no token.
     """
+    said = objection(request.pool.networks, taken_addresses(request.services, request.places))
+    if said:
+        return [_grounded(request, Outcome.NOT_SENT, EnvironmentFault(said), tell)]
     try:
         intercepts = open_intercepts(
             request.places, request.token, request.services, request.pool.networks, request.xdp_mode

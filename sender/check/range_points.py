@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, IPv6Interface
 
-from gryphon.controller.policy import contains
+from gryphon.controller.forged import overlap as share_addresses
 from gryphon.controller.source import IPNetwork
 from gryphon.sender.check.facts import Asked, Facts, Interface, Path
 from gryphon.sender.check.point import Finding, missing, supported, unknown
@@ -15,7 +15,9 @@ def overlap(facts: Facts, asked: Asked) -> Iterator[Finding]:
     """Real hosts with forged addresses, as far as this host can know."""
     for network in asked.networks:
         fault = _owner(network, facts, asked)
-        shared = next((name for name, own in _own_addresses(facts, network) if _overlap(network, own.network)), None)
+        shared = next(
+            (name for name, own in _own_addresses(facts, network) if share_addresses(network, own.network)), None
+        )
         if fault:
             yield missing(f"{network} {fault}", "choose a range of nobody's with -c")
         elif shared is not None:
@@ -45,11 +47,6 @@ def _own_addresses(facts: Facts, network: IPNetwork) -> list[tuple[str, IPv4Inte
     """This host's addresses of the range's version, with their interfaces."""
     every = [(one.name, address) for one in facts.interfaces for address in one.addresses]
     return [(name, address) for name, address in every if address.version == network.version]
-
-
-def _overlap(one: IPNetwork, other: IPNetwork) -> bool:
-    """Whether two networks share an address."""
-    return contains(one, other) or contains(other, one)
 
 
 def watched(facts: Facts, asked: Asked) -> tuple[str, ...]:

@@ -34,7 +34,17 @@ def serve() -> Iterator[Any]:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         own = [ip_address("10.16.15.118")]
-        server = Server(interception, listener, TOKEN, policy or Policy(), linger_s, limits, lambda: own, strays=strays)
+        server = Server(
+            interception,
+            listener,
+            TOKEN,
+            policy or Policy(),
+            linger_s,
+            limits,
+            lambda: own,
+            strays=strays,
+            others=list,
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         started.append(Running(interception, server, port, thread))

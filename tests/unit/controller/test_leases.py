@@ -19,7 +19,7 @@ WIDE, NARROW = ip_network("10.17.0.0/16"), ip_network("10.17.15.0/24")
 
 
 def leases(kernel: FakeInterception, linger_s: float = 600.0, own: tuple[IPAddress, ...] = ()) -> Leases:
-    return Leases(kernel, Policy(), linger_s, lambda: own)
+    return Leases(kernel, Policy(), linger_s, lambda: own, others=list)
 
 
 def granted(held: Leases, network: str = "10.17.15.0/24") -> Lease:
@@ -109,6 +109,23 @@ def test_a_range_holding_the_server_the_host_or_the_sender_is_refused() -> None:
         granted(held, "10.16.0.0/16")
     with pytest.raises(GrantRefused, match=r"10\.20\.0\.5, the sender's own address"):
         held.grant([SERVICE], [ip_network("10.20.0.0/24")], "a sender", ip_address("10.20.0.5"))
+
+
+def test_a_range_with_what_the_host_knows_of_others_is_refused() -> None:
+    known = [(ip_address("10.17.15.1"), "a gateway of the intercept's host")]
+    held = Leases(FakeInterception(), Policy(), 600.0, list, others=lambda: known)
+    with pytest.raises(
+        GrantRefused, match=r"10\.17\.15\.0/24 contains 10\.17\.15\.1, a gateway of the intercept's host"
+    ):
+        granted(held)
+    granted(held, "10.18.0.0/16")
+
+
+def test_a_public_server_is_granted_where_the_intercept_is_that_server() -> None:
+    public = (ip_address("93.184.216.34"), 443)
+    leases(FakeInterception(), own=(public[0],)).grant([public], [NARROW], "a sender")
+    with pytest.raises(GrantRefused, match="a public address and not one of the intercept's host"):
+        leases(FakeInterception()).grant([public], [NARROW], "a sender")
 
 
 def test_a_grant_that_does_not_fit_leaves_nothing() -> None:

@@ -18,7 +18,8 @@ SECOND = 1_000_000_000
 
 
 def local(kernel: FakeInterception, linger: float = 600.0) -> LocalIntercept:
-    return LocalIntercept(kernel, [SERVICE], [RANGE], linger, addresses=lambda: [ip_address("10.16.15.117")])
+    own = [ip_address("10.16.15.117")]
+    return LocalIntercept(kernel, [SERVICE], [RANGE], linger, addresses=lambda: own, others=list)
 
 
 def test_records_of_this_run_come_through_with_their_own_times() -> None:
@@ -105,7 +106,15 @@ def test_a_second_close_does_nothing() -> None:
 
 def test_a_range_with_an_address_of_this_host_is_refused() -> None:
     with pytest.raises(GrantRefused, match="an address of the intercept's host"):
-        LocalIntercept(FakeInterception(), [SERVICE], [RANGE], addresses=lambda: [ip_address("10.17.15.3")])
+        LocalIntercept(
+            FakeInterception(), [SERVICE], [RANGE], addresses=lambda: [ip_address("10.17.15.3")], others=list
+        )
+
+
+def test_a_public_server_is_refused() -> None:
+    public = (ip_address("93.184.216.34"), 80)
+    with pytest.raises(GrantRefused, match="in the local topology nobody but the sender has a say"):
+        LocalIntercept(FakeInterception(), [public], [RANGE], addresses=lambda: [public[0]], others=list)
 
 
 def test_samples_come_through_as_the_ring_has_them() -> None:

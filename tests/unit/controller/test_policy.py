@@ -7,7 +7,16 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from gryphon.controller.errors import GrantRefused, InputFault
-from gryphon.controller.policy import Policy, collapse, own_addresses, parse_network, parse_service, plain
+from gryphon.controller.policy import (
+    Policy,
+    collapse,
+    is_public,
+    own_addresses,
+    parse_network,
+    parse_service,
+    plain,
+)
+from gryphon.controller.source import Service
 
 
 @pytest.mark.parametrize(
@@ -18,7 +27,9 @@ def test_private_and_documentation_space_is_allowed(text: str) -> None:
     Policy().check_ranges([ip_network(text)], [])
 
 
-@pytest.mark.parametrize("text", ["8.8.8.0/24", "172.32.0.0/16", "0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "2a00::/32"])
+@pytest.mark.parametrize(
+    "text", ["8.8.8.0/24", "172.32.0.0/16", "10.0.0.0/7", "240.0.0.0/8", "100.128.0.0/16", "2a00::/32", "fe00::/16"]
+)
 def test_space_where_others_live_is_refused(text: str) -> None:
     with pytest.raises(GrantRefused, match="is not allowed here: it must lie in private"):
         Policy().check_ranges([ip_network(text)], [])
@@ -46,6 +57,65 @@ def test_services_are_free_unless_named() -> None:
     Policy(services=[asked]).check_services([asked])
     with pytest.raises(GrantRefused, match=r"10\.16\.15\.118:80 is not allowed here: .* \[fd00::1\]:443"):
         Policy(services=[(ip_address("fd00::1"), 443)]).check_services([asked])
+
+
+PUBLIC, PUBLIC_6 = (ip_address("93.184.216.34"), 443), (ip_address("2a00::34"), 443)
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("10.1.2.3", False),
+        ("172.31.0.1", False),
+        ("192.168.1.1", False),
+        ("100.64.0.1", False),
+        ("198.18.0.1", False),
+        ("192.0.2.1", False),
+        ("127.0.0.1", False),
+        ("169.254.1.1", False),
+        ("::ffff:10.1.2.3", False),
+        ("fd00::1", False),
+        ("2001:db8::1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("93.184.216.34", True),
+        ("172.32.0.1", True),
+        ("100.128.0.1", True),
+        ("198.20.0.1", True),
+        ("192.0.3.1", True),
+        ("::ffff:93.184.216.34", True),
+        ("2a00::34", True),
+        ("224.0.0.1", True),
+    ],
+)
+def test_public_is_what_may_be_a_stranger_s(text: str, public: bool) -> None:
+    assert is_public(ip_address(text)) is public
+
+
+@pytest.mark.parametrize("service", [PUBLIC, PUBLIC_6])
+def test_a_public_server_is_served_by_an_intercept_on_it_or_one_that_names_it(service: Service) -> None:
+    with pytest.raises(GrantRefused, match=f"{service[0]} is a public address and not one of the intercept's host"):
+        Policy().check_services([service], [ip_address("10.16.15.118")])
+    Policy().check_services([service], [service[0]])
+    Policy(services=[service]).check_services([service])
+    with pytest.raises(GrantRefused, match="--allow-services"):
+        Policy().check_services([(ip_address("10.16.15.118"), 80), service])
+
+
+def test_in_the_local_topology_there_is_no_public_server_not_even_this_host_itself() -> None:
+    for service in (PUBLIC, PUBLIC_6):
+        with pytest.raises(GrantRefused, match="in the local topology nobody but the sender has a say"):
+            Policy(local=True).check_services([service], [service[0]])
+    for text in ("10.16.15.118", "198.18.0.1", "100.64.0.1", "203.0.113.9", "127.0.0.1", "fd00:16::1"):
+        Policy(local=True).check_services([(ip_address(text), 80)])
+
+
+def test_what_nobody_may_forge_no_option_allows() -> None:
+    everything = Policy(ranges=[ip_network("0.0.0.0/0"), ip_network("::/0")])
+    everything.check_ranges([ip_network("8.8.8.0/24"), ip_network("2a00::/32")], [])
+    for text in ("0.0.0.0/0", "127.0.0.1", "::/0", "ff02::/16"):
+        with pytest.raises(GrantRefused, match="which nobody may forge"):
+            everything.check_ranges([ip_network(text)], [])
 
 
 def test_nothing_asked_for_is_refused() -> None:

@@ -264,7 +264,7 @@ def test_connections_are_refused_while_it_lingers(serve: Any) -> None:
 
 def test_a_new_grant_takes_no_records_from_the_other_senders() -> None:
     kernel = FakeInterception()
-    leases = Leases(kernel, Policy(), 600.0, list)
+    leases = Leases(kernel, Policy(), 600.0, list, others=list)
     desk = Desk(kernel, leases, TOKEN, Limits(), logging.getLogger("gryphon.intercept"))
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
         peer = Peer(listener.accept()[0], deadline=0)

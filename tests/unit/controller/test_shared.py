@@ -18,7 +18,8 @@ SECOND = 1_000_000_000
 
 def shared(kernel: FakeInterception, *parts: object) -> SharedIntercept:
     ranges = [[part] for part in parts or (LOW, HIGH)]
-    return SharedIntercept(kernel, [SERVICE], ranges, addresses=lambda: [ip_address("10.16.15.117")])  # type: ignore[arg-type]
+    own = [ip_address("10.16.15.117")]
+    return SharedIntercept(kernel, [SERVICE], ranges, addresses=lambda: own, others=list)  # type: ignore[arg-type]
 
 
 def test_each_reader_reads_the_records_of_its_own_ring_and_lease() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,15 @@ from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.record import RECORD
 from gryphon.controller.samples import sampled
 from gryphon.sender import intercepts
-from gryphon.sender.intercepts import GENERATION, Intercepts, Place, open_intercepts, parse_places
+from gryphon.sender.intercepts import (
+    GENERATION,
+    Intercepts,
+    Place,
+    addresses_of,
+    open_intercepts,
+    parse_places,
+    taken_addresses,
+)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +183,26 @@ def test_a_grant_at_every_place_or_at_none(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(EnvironmentFault):
         open_intercepts(parse_places("a,b", 1), "token", [], [], "auto")
     assert first.closed == [True]
+
+
+def test_the_addresses_of_servers_intercepts_this_host_and_its_surroundings_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = (ip_address("10.16.15.1"), "a gateway of this host")
+    monkeypatch.setattr(intercepts, "own_addresses", lambda: [ip_address("10.16.15.117")])
+    monkeypatch.setattr(intercepts, "surroundings", lambda: [gateway])
+    taken = taken_addresses([(ip_address("10.16.15.118"), 80)], parse_places("10.16.17.119,xdp:eth0,[fd00::119]:1", 1))
+    assert taken == [
+        (ip_address("10.16.15.118"), "the server under test"),
+        (ip_address("10.16.15.117"), "an address of this host"),
+        (ip_address("10.16.17.119"), "the intercept's host"),
+        (ip_address("fd00::119"), "the intercept's host"),
+        gateway,
+    ]
+
+
+def test_a_host_that_is_not_known_has_no_address() -> None:
+    assert addresses_of("no such host") == set()
 
 
 def test_a_remote_intercept_needs_a_token() -> None:

@@ -78,6 +78,12 @@ def test_more_users_than_slots_are_told_how_many_fit() -> None:
         check_pool(parse_pool("10.17.15.*"), 7_171_183, [])
 
 
+@pytest.mark.parametrize("text", ["127.0.0.0/30", "224.0.0.0/24", "169.254.7.*", "0.0.0.0/8", "fe80::/64", "ff02::1"])
+def test_what_nobody_may_forge_is_refused_before_anybody_is_asked(text: str) -> None:
+    with pytest.raises(InputFault, match="which nobody may forge: choose a range of nobody's with -c"):
+        check_pool(parse_pool(text), 1, [])
+
+
 def test_somebodys_address_in_the_range_is_refused_with_its_owner() -> None:
     with pytest.raises(InputFault, match=r"10\.17\.15\.9, the server under test"):
         check_pool(parse_pool("10.17.15.*"), 1, [(ip_address("10.17.15.9"), "the server under test")])
