@@ -194,6 +194,8 @@ static __always_inline enum verdict parse_ipv6(struct packet *p, const struct wi
 	p->known = KNOWN_ADDRESSES;
 
 	payload = bpf_ntohs(ip->payload_len);
+	if (p->left < sizeof(*ip))
+		return PACKET_MALFORMED; /* Of a quoted packet: what is behind the quote is padding. */
 	advance(p, sizeof(*ip));
 	if (!is_extension(p->protocol) && !is_wanted(p->protocol, IPPROTO_ICMPV6))
 		return PACKET_OTHER;

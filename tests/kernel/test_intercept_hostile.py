@@ -86,6 +86,9 @@ MALFORMED = {
         ETHERNET / ipv4() / ICMP(type=3) / IP(src=FORGED, dst=SERVER, frag=10, proto=6) / bytes(20)
     ),
     "ICMP error that quotes something else": bytes(ETHERNET / ipv4() / ICMP(type=3) / bytes(40)),
+    "ICMPv6 error whose quote ends before the padding goes on with it": patched(
+        bytes(ETHERNET / ipv6() / ICMPv6PacketTooBig() / ASKED6), 18, b"\x00\x2f"
+    ),
     "ICMPv6 error that quotes something else": bytes(ETHERNET / ipv6() / ICMPv6PacketTooBig() / bytes(80)),
 }
 MALFORMED["nine IPv6 extension headers"] = patched(MALFORMED["nine IPv6 extension headers"], 20, b"\x3c")
