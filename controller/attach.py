@@ -42,6 +42,9 @@ class Hook(Protocol):
     def attach(self, program: int) -> None:
         """Attaches the program, or puts it in the place of the one found."""
 
+    def is_there(self) -> bool:
+        """Whether what was attached still is: others may remove it."""
+
     def detach(self) -> None:
         """Takes it off."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gryphon.bpf import syscall
+from gryphon.controller.changes import Changes
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.interfaces import is_there
 from gryphon.controller.place import Place
@@ -35,6 +36,7 @@ class EgressHook:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._priority = 0
+        self._changes: Changes | None = None
 
     def find(self) -> bool:
         """Looks for the filter that an earlier intercept left."""
@@ -47,6 +49,7 @@ class EgressHook:
 
     def attach(self, program: int) -> None:
         """Adds our filter before all others, or puts the program in the place of that of the one found."""
+        self._changes = Changes()  # before it: nothing between the two is missed
         with _route() as route:
             if self._priority:
                 self._filter(route, "replace-filter", program)
@@ -76,12 +79,19 @@ class EgressHook:
                 self._priority = 0
             self._remove_clsact(route)
 
-    def stands(self) -> bool:
-        """Says whether our interface is there: who removes a filter by hand is found out by nobody."""
-        return is_there(self._place.interface, self._place.index)
+    def is_there(self) -> bool:
+        """Whether the filter that was attached still is; the filters are listed only after a change of any."""
+        if not is_there(self._place.interface, self._place.index):
+            return False
+        if self._changes is None or not self._changes.any():
+            return True
+        return self.find()
 
     def close(self) -> None:
-        """There is nothing to let go of: the filter holds the program."""
+        """Lets go of what listened; the filter itself holds the program."""
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
 
     def _filter(self, route: Any, command: str, program: int) -> None:
         route.tc(

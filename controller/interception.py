@@ -98,9 +98,13 @@ class Interception:
         """Gives the ranges that live, also those taken over."""
         return self._attached.ranges.all()
 
-    def stands(self) -> bool:
-        """Says whether the program is still in its place, as far as that is known at once."""
-        return self._attached.hook.stands()
+    def is_there(self) -> bool:
+        """Whether the program still sits on its interface: another may have removed it, or the interface."""
+        return self._attached.hook.is_there()
+
+    def lives(self, network: IPNetwork) -> bool:
+        """Whether the kernel drops answers to a registered range now, whichever process last moved its deadline."""
+        return self._attached.ranges.lives(network)
 
     def counters(self) -> Counters:
         """Sums the counters of all CPUs, since the program was attached."""

@@ -9,8 +9,9 @@ inside a new wide one) the interception looks after.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from gryphon.controller.errors import Fault, GrantRefused
@@ -102,10 +103,11 @@ class Leases:
         self._policy.check_ranges(networks, self._taken(services, own, peer))
         self._check_free(networks)
         lease = Lease(self._next_generation(), [], [], name, asked=Asked(tuple(services), tuple(networks)))
+        lingering = {held.network: held.deadline_ns for held in self._registry.ranges()}
         try:
             self._register(lease, services, networks, ring)
         except Fault as fault:
-            self._release(lease, time.monotonic_ns())
+            self._release(lease, time.monotonic_ns(), lingering)
             raise GrantRefused(str(fault)) from fault
         self.living[lease.generation] = lease
         return lease
@@ -163,8 +165,9 @@ class Leases:
             self._registry.add_range(network, lease.generation, deadline, ring)
             lease.networks.append(network)
 
-    def _release(self, lease: Lease, deadline: int) -> None:
+    def _release(self, lease: Lease, deadline: int, lingering: Mapping[IPNetwork, int] = MappingProxyType({})) -> None:
+        """Gives up what a lease holds; a range that an earlier one left lingering goes on doing so."""
         for network in lease.networks:
-            self._registry.renew(network, deadline)
+            self._registry.renew(network, lingering.get(network, deadline))
         for index in lease.services:
             self._registry.remove_service(index)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from gryphon.controller.errors import Fault
 from gryphon.controller.leases import HeldRange
 
 
@@ -15,6 +17,7 @@ class Leavable(Protocol):
     @property
     def interface(self) -> str: ...
     def ranges(self) -> Sequence[HeldRange]: ...
+    def is_there(self) -> bool: ...
     def detach(self) -> None: ...
     def close(self) -> None: ...
 
@@ -26,10 +29,14 @@ def leave(interception: Leavable) -> str | None:
     if not held:
         interception.detach()
         return None
-    interception.close()
     networks = ", ".join(str(held.network) for held in held)
-    seconds = (max(held.deadline_ns for held in held) - now) / 1e9
     interface = interception.interface
+    if not interception.is_there():
+        with suppress(OSError, Fault):  # the pins are what is left of it
+            interception.detach()
+        return f"nothing drops answers to {networks} on {interface} any more: the interception there was removed"
+    interception.close()
+    seconds = (max(held.deadline_ns for held in held) - now) / 1e9
     return (
         f"{interface} goes on dropping answers to {networks} for {seconds:.0f} s; "
         f"`gryphon-intercept --detach {interface}` removes that at once"

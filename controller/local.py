@@ -28,6 +28,8 @@ from gryphon.controller.split import Share
 from gryphon.controller.surroundings import Taken
 
 _RENEWAL_NS = 1_000_000_000
+_CHECK_NS = 1_000_000_000
+"""So often it is looked whether the answers are still dropped."""
 _LOOK_NS = 1_000_000
 """Delays are looked at so often: under load batches come every 300 us, and a look costs 20."""
 
@@ -37,20 +39,26 @@ class Owned(Intercepting, Leavable, Protocol):
 
     @property
     def rings(self) -> Sequence[RecordSource]: ...
-    def stands(self) -> bool: ...
     def counters(self) -> Counts: ...
+    def lives(self, network: IPNetwork) -> bool: ...
 
 
 def check_standing(interception: Owned) -> None:
     """GrantLost where answers pass unseen from now on: nothing may be sent any more."""
-    if not interception.stands():
-        raise GrantLost(f"the interception is no longer on {interception.interface}: it, or the interface, was removed")
+    if not interception.is_there():
+        raise GrantLost(
+            f"the interception on {interception.interface} is gone: somebody removed it, or the interface; "
+            "nothing more is sent"
+        )
 
 
 class LocalReader:
     """The records of one lease, out of its ring of an interception on this host; somebody else renews the lease."""
 
     def __init__(self, interception: Owned, lease: Lease, leases: Leases, ring: int = 0) -> None:
+        self._kernel = interception
+        self._networks = list(lease.networks)
+        self._checked_ns = time.monotonic_ns()
         self._ring = interception.rings[ring]
         self._share = Share(lease.generation, lease.services, interception.sample)
         self._delay = DelayHistogram()
@@ -65,7 +73,12 @@ class LocalReader:
         )
 
     def read(self) -> Records:
-        """Records since the last call."""
+        """Records since the last call.
+
+        Raises:
+            GrantLost: the answers are not dropped any more.
+        """
+        self.keep()
         records = self._share.of(self._ring.read())
         now = time.monotonic_ns()
         if len(records) and now - self._looked_ns >= _LOOK_NS:
@@ -74,7 +87,22 @@ class LocalReader:
         return records
 
     def keep(self) -> None:
-        """Nothing to keep: the lease is somebody else's."""
+        """Look once a second whether the answers are still dropped; the lease is somebody else's to renew.
+
+        Raises:
+            GrantLost: they are not.
+        """
+        now = time.monotonic_ns()
+        if now - self._checked_ns >= _CHECK_NS:
+            self._checked_ns = now
+            self._check()
+
+    def _check(self) -> None:
+        if not all(map(self._kernel.lives, self._networks)):
+            raise GrantLost(
+                f"the interception on {self._kernel.interface} drops the answers no more: somebody removed it, or "
+                "nobody renewed its lease; nothing more is sent"
+            )
 
     def fileno(self) -> int:
         """The ring's descriptor."""
@@ -153,19 +181,22 @@ class LocalIntercept(LocalReader):
             leave(interception)
             raise
 
-    def read(self) -> Records:
-        """Records since the last call; also keeps the lease."""
-        self.keep()
-        return super().read()
-
     def keep(self) -> None:
-        """Renew the lease once a second. GrantLost after ``close()``, and when the program is no longer there."""
+        """Renew the lease once a second.
+
+        Raises:
+            GrantLost: after ``close()``, or when the answers are not dropped any more.
+        """
         if not self._open:
             raise GrantLost("the local interception was closed")
         now = time.monotonic_ns()
         if now - self._lease.renewed_ns >= _RENEWAL_NS:
-            check_standing(self._interception)
+            self._check()  # first: a lease that has run out is not to be revived
             self._leases.renew(self._lease, now)
+
+    def _check(self) -> None:
+        super()._check()
+        check_standing(self._interception)
 
     def status(self) -> Status:
         """Counters as of now; the CPU time is in that of this process."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from gryphon.controller.connections import Connections
 from gryphon.controller.desk import Desk, Intercepting, Limits
+from gryphon.controller.errors import Fault
 from gryphon.controller.leases import Leases, others_nearby
 from gryphon.controller.peer import Peer
 from gryphon.controller.policy import Policy, own_addresses
@@ -31,7 +32,7 @@ _DENSE_NS = 200_000
 _DENSE_BATCH = 8
 """So are this many at once."""
 _WATCH_S = 0.5
-"""Senders of an interception that is gone hear of it within this."""
+"""So often it is looked whether the interception still stands: without it, sending has to stop within a second."""
 
 
 class Server:
@@ -155,7 +156,11 @@ class Server:
             self._connections.revoke(lease, why)
         if now - self._watched > _WATCH_S * 1e9:
             self._watched = now
-            self._watch()
+            try:
+                self._watch()
+            except Fault as fault:
+                self._connections.dismiss(str(fault))
+                raise
 
     def _close(self) -> None:
         self._connections.close()

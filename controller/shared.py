@@ -65,9 +65,17 @@ class SharedIntercept:
             raise
 
     def renew(self) -> None:
-        """The processes live: move the deadlines of all their ranges; GrantLost as of ``LocalIntercept``."""
-        check_standing(self._interception)
+        """The processes live: move the deadlines of all their ranges.
+
+        Raises:
+            GrantLost: somebody has removed the interception. The deadlines end: the processes look at them once a second.
+        """
         now = time.monotonic_ns()
+        if not self._interception.is_there():
+            for lease in self._leases.living.values():
+                for network in lease.networks:
+                    self._interception.renew(network, now)
+        check_standing(self._interception)
         for lease in self._leases.living.values():
             self._leases.renew(lease, now)
 

@@ -76,6 +76,11 @@ class Ranges:
         if held is not None:
             self._write(held._replace(deadline_ns=deadline_ns))
 
+    def lives(self, network: IPNetwork) -> bool:
+        """Whether the kernel's deadline of a range is ahead."""
+        value = self._trie.get(_RANGE.pack(*_prefix(network)))
+        return value is not None and _LEASE.unpack(value)[0] > time.monotonic_ns()
+
     def all(self) -> list[Range]:
         """Gives the ranges that still live, and forgets the others."""
         now = time.monotonic_ns()

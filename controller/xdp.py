@@ -74,9 +74,9 @@ class XdpHook:
             syscall.link_detach(self._link)
         self.close()
 
-    def stands(self) -> bool:
-        """Says whether the link is still one to our interface: not once that is gone, or somebody has detached it."""
-        return self._link >= 0 and syscall.link_program_and_interface(self._link)[1] == self._place.index
+    def is_there(self) -> bool:
+        """Whether the link still holds the program on the interface (a link that was detached has index 0)."""
+        return self._link < 0 or syscall.link_program_and_interface(self._link)[1] == self._place.index
 
     def close(self) -> None:
         """Lets go of the link, which stays pinned."""

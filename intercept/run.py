@@ -28,8 +28,8 @@ from gryphon.intercept.options import Options
 _MADE_HERE = "made at the start"
 
 
-class InterfaceGone(EnvironmentFault):
-    """The interface, or the program on it, was removed while its answers were intercepted."""
+class InterceptionGone(EnvironmentFault):
+    """The interface, or the program on it, was removed while answers were intercepted."""
 
 
 class Stops:
@@ -75,7 +75,7 @@ def run(options: Options, log: logging.Logger) -> None:
         try:
             _warn(interception, token, log)
             listener.listen(64)
-            watch = _watch(interception)
+            watch = _watch(options.interface, interception.is_there)
             strays = Strays(interception.hook, open_tap())
             server = Server(
                 interception, listener, token.value, policy, options.linger_s, watch=watch, log=log, strays=strays
@@ -89,7 +89,7 @@ def run(options: Options, log: logging.Logger) -> None:
                 notify("READY=1")
                 server.run()
                 notify("STOPPING=1")
-        except InterfaceGone:
+        except InterceptionGone:
             with suppress(OSError, Fault):  # of the interception only the pins are left
                 interception.detach()
             raise
@@ -124,15 +124,20 @@ def _exported(text: str | None, interception: Interception, server: Server, log:
         exporter.close()
 
 
-def _watch(interception: Interception) -> Callable[[], None]:
-    name = interception.interface
+def _watch(interface: str, is_there: Callable[[], bool]) -> Callable[[], None]:
+    index = socket.if_nametoindex(interface)
 
     def check() -> None:
-        if interception.stands():
-            return
-        if name not in (there for _, there in socket.if_nameindex()):
-            raise InterfaceGone(f"the interface {name} is gone, and the interception with it")
-        raise InterfaceGone(f"the program was taken off {name}: nothing is intercepted there any more")
+        found = -1
+        with suppress(OSError):
+            found = socket.if_nametoindex(interface)
+        if found != index:
+            raise InterceptionGone(f"the interface {interface} is gone, and the interception with it")
+        if not is_there():
+            raise InterceptionGone(
+                f"somebody removed the interception from {interface}: answers to forged addresses leave the server; "
+                "every sender was told to stop. Find out who changes tc filters there, then start again"
+            )
 
     return check
 

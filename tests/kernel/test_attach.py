@@ -155,6 +155,22 @@ def test_a_range_whose_ring_does_not_exist_is_dropped_all_the_same(pair: Pair, h
         assert interception.counters().ring_full == 5
 
 
+def test_it_knows_whether_it_is_still_there_and_until_when_a_range_is_dropped(pair: Pair, hook: HookName) -> None:
+    with pair.on(SIDES[hook]):
+        interception = Interception.attach(hook, INTERFACE)
+        register(interception)
+        pair.run(SIDES[hook], "tc", "qdisc", "add", "dev", "lo", "clsact")  # somebody else's business
+        assert (interception.is_there(), interception.lives(FORGED_RANGE)) == (True, True)
+        interception.renew(FORGED_RANGE, time.monotonic_ns())
+        assert not interception.lives(FORGED_RANGE)
+        if hook == "tc":
+            pair.run(SIDES[hook], "tc", "qdisc", "del", "dev", INTERFACE, "clsact")
+        else:
+            pair.run(SIDES[hook], "ip", "link", "delete", INTERFACE)
+        assert not interception.is_there()
+        interception.detach()
+
+
 def test_a_clean_end_leaves_nothing_behind(pair: Pair, hook: HookName) -> None:
     with attached(pair, hook) as interception:
         register(interception)

@@ -228,6 +228,16 @@ def test_a_sender_killed_is_noticed_and_its_answers_go_on_being_dropped(lab: Lab
         sender(lab, "its-successor").says("granted")
 
 
+def test_when_somebody_removes_its_filter_the_sender_is_told_and_it_ends(lab: Lab) -> None:
+    with intercepting(lab, "robbed", "--tc", "eth0") as intercept:
+        run = sender(lab, "of-robbed")
+        run.says("granted")
+        lab.run("server", ["tc", "qdisc", "del", "dev", "eth0", "clsact"])
+        run.says("ended the grant: somebody removed the interception from eth0", seconds=5)
+        assert (run.ends(), intercept.ends()) == (3, 3)
+        assert "every sender was told to stop" in intercept.said
+
+
 def test_a_sender_whose_cable_is_cut_is_given_up(lab: Lab) -> None:
     with intercepting(lab, "cut", "--tc", "eth0") as intercept:
         run = sender(lab, "cut-sender")

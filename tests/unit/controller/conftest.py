@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,7 +20,7 @@ from gryphon.controller.strays import Strays
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
-    """Starts a server: ``serve(policy=..., limits=..., linger_s=..., interception=...)``."""
+    """Starts a server: ``serve(policy=..., limits=..., linger_s=..., interception=..., watch=...)``."""
     started: list[Running] = []
 
     def start(
@@ -28,6 +28,7 @@ def serve() -> Iterator[Any]:
         limits: Limits | None = None,
         linger_s: float = 600.0,
         interception: FakeInterception | None = None,
+        watch: Callable[[], None] = lambda: None,
         strays: Strays | None = None,
     ) -> Running:
         interception = interception or FakeInterception()
@@ -42,13 +43,14 @@ def serve() -> Iterator[Any]:
             linger_s,
             limits,
             lambda: own,
+            watch,
             strays=strays,
             others=list,
         )
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        started.append(Running(interception, server, port, thread))
-        return started[-1]
+        running = Running(interception, server, port, threading.Thread(target=lambda: running.serve()))
+        running.thread.start()
+        started.append(running)
+        return running
 
     yield start
     for running in started:

@@ -108,8 +108,7 @@ class FakeInterception:
         self.references: dict[int, int] = {}
         self.held = {held.network: held for held in ranges or []}
         self.capacity = 1024
-        self.detached = self.closed = False
-        self.standing = True
+        self.detached = self.closed = self.removed = False
 
     def add_service(self, address: IPAddress, port: int) -> int:
         for index, service in self.services.items():
@@ -125,7 +124,7 @@ class FakeInterception:
         self.references[index] -= 1
 
     def add_range(self, network: IPNetwork, generation: int, deadline_ns: int, ring: int = 0) -> None:
-        if len(self.held) >= self.capacity:
+        if network not in self.held and len(self.held) >= self.capacity:
             raise EnvironmentFault("the map of forged ranges is full")
         for held in self.ranges():
             if contains(network, held.network):
@@ -141,11 +140,14 @@ class FakeInterception:
         self.held = {network: held for network, held in self.held.items() if held.deadline_ns > now}
         return list(self.held.values())
 
-    def stands(self) -> bool:
-        return self.standing
-
     def counters(self) -> Counts:
         return Counts(matched=5, recorded=4, ring_full=1, passed=9, malformed=2)
+
+    def is_there(self) -> bool:
+        return not self.removed
+
+    def lives(self, network: IPNetwork) -> bool:
+        return network in self.held and self.held[network].deadline_ns > time.monotonic_ns()
 
     def detach(self) -> None:
         self.detached = True

@@ -11,6 +11,7 @@ from typing import Any
 from fakes import FakeInterception
 
 from gryphon.controller.client import Channel
+from gryphon.controller.errors import Fault
 from gryphon.controller.serve import Server
 
 TOKEN = "the token of these tests"
@@ -27,6 +28,14 @@ class Running:
     port: int
     thread: threading.Thread
     channels: list[Channel] = field(default_factory=list)
+    ended_by: Fault | None = None
+
+    def serve(self) -> None:
+        """In the thread."""
+        try:
+            self.server.run()
+        except Fault as fault:
+            self.ended_by = fault
 
     def connect(self, **changes: Any) -> Channel:
         """A channel with the usual service and range, unless told otherwise."""

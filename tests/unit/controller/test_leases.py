@@ -128,6 +128,17 @@ def test_a_public_server_is_granted_where_the_intercept_is_that_server() -> None
         leases(FakeInterception()).grant([public], [NARROW], "a sender")
 
 
+def test_a_grant_that_does_not_fit_leaves_what_lingers_as_it_was() -> None:
+    kernel = FakeInterception()
+    held = leases(kernel)
+    held.end(granted(held), time.monotonic_ns())
+    before = kernel.held[NARROW].deadline_ns
+    kernel.capacity = 1
+    with pytest.raises(GrantRefused, match="the map of forged ranges is full"):
+        held.grant([SERVICE], [NARROW, ip_network("fd00::/64")], "a sender")
+    assert {network: one.deadline_ns for network, one in kernel.held.items()} == {NARROW: before}
+
+
 def test_a_grant_that_does_not_fit_leaves_nothing() -> None:
     kernel = FakeInterception()
     kernel.capacity = 1

@@ -54,14 +54,33 @@ def test_a_lease_is_kept_while_nobody_reads() -> None:
     assert len(intercept.read()) == 5
 
 
-def test_a_program_that_was_taken_off_ends_the_grant_within_a_second() -> None:
+def later(kernel: FakeInterception, intercept: LocalIntercept) -> None:
+    """As if a second and a half had passed since the last look."""
+    intercept._checked_ns -= 3 * SECOND // 2
+    intercept._lease.renewed_ns -= 3 * SECOND // 2
+
+
+def test_a_lease_that_ran_out_while_the_process_stood_still_is_not_revived() -> None:
     kernel = FakeInterception()
     intercept = local(kernel)
-    kernel.standing = False
-    intercept.read()
-    intercept._lease.renewed_ns -= SECOND
-    with pytest.raises(GrantLost, match="the interception is no longer on fake0"):
+    kernel.held[RANGE] = kernel.held[RANGE]._replace(deadline_ns=time.monotonic_ns())
+    later(kernel, intercept)
+    with pytest.raises(GrantLost, match="the interception on fake0 drops the answers no more"):
         intercept.read()
+    assert kernel.ranges() == []
+
+
+def test_when_somebody_removes_the_interception_the_run_ends_and_nothing_is_said_to_stay() -> None:
+    kernel = FakeInterception()
+    intercept = local(kernel)
+    intercept.read()
+    kernel.removed = True
+    later(kernel, intercept)
+    with pytest.raises(GrantLost, match="the interception on fake0 is gone: somebody removed it, or the interface"):
+        intercept.read()
+    said = intercept.close(clean=False)
+    assert said == "nothing drops answers to 10.17.15.0/24 on fake0 any more: the interception there was removed"
+    assert kernel.detached, "the pins go, too"
 
 
 def test_a_clean_end_detaches() -> None:

@@ -15,6 +15,7 @@ from serving import RANGE, SERVICE, TOKEN, Running
 from gryphon.controller import auth
 from gryphon.controller.client import Channel
 from gryphon.controller.desk import Desk, Limits
+from gryphon.controller.errors import EnvironmentFault
 from gryphon.controller.leases import Leases
 from gryphon.controller.peer import Peer, Stage
 from gryphon.controller.policy import Policy
@@ -145,6 +146,42 @@ def test_many_strangers_do_not_lock_a_sender_out(serve: Any) -> None:
     still_serves(running)
     for stranger in strangers:
         stranger.sock.close()
+
+
+def test_a_sender_that_dies_before_it_asks_leaves_nothing(serve: Any) -> None:
+    running = serve()
+    with Stranger(running) as stranger:
+        assert stranger.prove() is not None
+    still_serves(running)
+    assert [held.generation for held in running.interception.ranges()] == [1], "that of the one that asked"
+
+
+def test_a_sender_that_dies_between_its_request_and_the_grant_lingers(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    running = serve()
+    with Stranger(running) as stranger:
+        stranger.prove()
+        request = {"services": [[str(SERVICE[0]), SERVICE[1]]], "ranges": [str(RANGE)]}
+        stranger.sock.sendall(pack(Frame.REQUEST, request))
+    wait_for(lambda: "lost, the connection" in caplog.text)
+    (held,) = running.interception.ranges()
+    assert held.deadline_ns <= time.monotonic_ns() + 600 * 10**9
+    assert running.server.leases.lingers_until() == held.deadline_ns
+
+
+def test_when_the_interception_is_gone_every_sender_is_told_and_it_ends(serve: Any) -> None:
+    def watch() -> None:
+        raise EnvironmentFault("somebody removed the interception from eth0")
+
+    running = serve(watch=watch)
+    with Stranger(running) as sender:
+        sender.ask()
+        end = sender.next()
+    assert end == (Frame.END, {"reason": "somebody removed the interception from eth0"})
+    running.thread.join(10)
+    assert isinstance(running.ended_by, EnvironmentFault)
 
 
 def test_a_sender_that_dies_without_a_word_lingers(serve: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -49,12 +49,27 @@ def test_renewing_moves_every_readers_deadline() -> None:
     assert all(kernel.held[network].deadline_ns > time.monotonic_ns() + 609 * SECOND for network in (LOW, HIGH))
 
 
-def test_a_program_that_was_taken_off_is_said_at_the_next_renewal() -> None:
+def test_when_somebody_removes_the_interception_every_reader_learns_of_it_within_a_second() -> None:
     kernel = FakeInterception()
     intercept = shared(kernel)
-    kernel.standing = False
-    with pytest.raises(GrantLost, match="the interception is no longer on fake0"):
+    kernel.removed = True
+    with pytest.raises(GrantLost, match="the interception on fake0 is gone"):
         intercept.renew()
+    for reader in intercept.readers:
+        reader._checked_ns -= SECOND
+        with pytest.raises(GrantLost, match="drops the answers no more"):
+            reader.read()
+
+
+def test_readers_whose_owner_no_longer_renews_stop_before_an_answer_passes() -> None:
+    kernel = FakeInterception()
+    reader, other = shared(kernel).readers
+    kernel.renew(LOW, time.monotonic_ns())
+    for each in (reader, other):
+        each._checked_ns -= SECOND
+    with pytest.raises(GrantLost, match="nobody renewed its lease"):
+        reader.read()
+    assert len(other.read()) == 0
 
 
 def test_a_clean_end_detaches_and_another_says_what_stays() -> None:
