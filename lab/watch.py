@@ -42,6 +42,10 @@ class Watch:
     ) -> None:
         self._stack.__exit__(kind, fault, trace)
 
+    def shown(self, most: int = 5) -> list[str]:
+        """The first packets that were seen, in hexadecimal."""
+        return [packet.hex() for tap in self._taps.values() for _, packet in tap.packets()][:most]
+
     def seen(self) -> dict[End, int]:
         """Packets for forged addresses by interface, without the interfaces that saw none."""
         counts = {end: sum(1 for _ in tap.packets()) for end, tap in self._taps.items()}
