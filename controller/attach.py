@@ -48,9 +48,6 @@ class Hook(Protocol):
     def detach(self) -> None:
         """Takes it off."""
 
-    def stands(self) -> bool:
-        """Says whether it is still there, as far as that costs microseconds."""
-
     def close(self) -> None:
         """Lets go of it."""
 

@@ -68,7 +68,7 @@ class SharedIntercept:
         """The processes live: move the deadlines of all their ranges.
 
         Raises:
-            GrantLost: somebody has removed the interception. The deadlines end: the processes look at them once a second.
+            GrantLost: somebody has removed the interception. The deadlines end; the processes look at them once a second.
         """
         now = time.monotonic_ns()
         if not self._interception.is_there():
