@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.controller import lines
+from gryphon.controller.account import Account
 from gryphon.controller.clock import ClockEstimate
 from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.handshake import Greeting
+from gryphon.controller.intent import Intent
 from gryphon.controller.protocol import (
     BATCH_BYTES,
     CONTROL_LIMIT,
@@ -25,9 +28,11 @@ from gryphon.controller.protocol import (
     pack,
     unpack,
 )
+from gryphon.controller.quota import parse_rate
 from gryphon.controller.record import Records
 from gryphon.controller.samples import sampled, whole
 from gryphon.controller.source import Clock, Counts, Grant, IPAddress, IPNetwork, Status
+from gryphon.controller.tls import Trust
 
 HEARTBEAT_NS = 1_000_000_000
 SILENCE_NS = 5_000_000_000
@@ -36,6 +41,8 @@ _FIRST_SAMPLES = 8
 _LAST_WORDS_S = 1.0
 _GONE = "what it intercepted stays intercepted for the linger time: start it again before the next run"
 _BUFFER = 4 << 20
+_MOST_NUMBER = 1 << 62
+_NOTHING = Intent()
 
 
 class Channel:
@@ -56,6 +63,7 @@ class Channel:
         self._unsent = b""
         self._pinged = self._heard = time.monotonic_ns()
         self._asked = 0  # when the oldest unanswered heartbeat left, 0: none is
+        self._account = Account(grant, self._name)
 
     @classmethod
     def connect(
@@ -67,26 +75,32 @@ class Channel:
         services: Sequence[tuple[IPAddress, int]],
         ranges: Sequence[IPNetwork],
         sample: int = 0,
+        intent: Intent = _NOTHING,
+        trust: Trust | None = None,
         timeout: float = 5.0,
     ) -> Channel:
         """Connect to an intercept, authenticate both ways, and get a grant.
 
         Args:
             sample: bytes of each answer's payload that the run needs; ``grant.sample`` is rounded up.
+            intent: what the run is going to do, and whose it is.
+            trust: by what the intercept's certificate is known; None: no TLS.
 
         Raises:
             EnvironmentFault: nobody answers there, or not a gryphon intercept.
-            GrantRefused: wrong token, or the intercept will not serve these ranges or services, or samples less.
+            GrantRefused: wrong token or certificate, or the intercept will not serve this: ranges, services, samples,
+                so many users.
         """
-        greeting = Greeting(address, port, Inbox(CONTROL_LIMIT, _BUFFER), timeout)
+        greeting = Greeting(address, port, Inbox(CONTROL_LIMIT, _BUFFER), timeout, trust)
         try:
             greeting.prove(token)
-            channel = cls(greeting, greeting.ask(services, ranges, sample))
+            channel = cls(greeting, greeting.ask(services, ranges, sample, intent))
             channel._inbox.limit = BATCH_BYTES
             channel._set_clock(timeout)
         except BaseException:
             greeting.sock.close()
             raise
+        channel._account.begin(services, ranges, intent)
         return channel
 
     def read(self) -> Records:
@@ -119,7 +133,7 @@ class Channel:
 
     def arm(self) -> bool:
         """Whether to wait for the descriptor: False when records, or the news of an end, are there already."""
-        return not self._batches and self._lost is None
+        return not self._batches and self._lost is None and not lines.pending(self._sock)
 
     def disarm(self) -> None:
         """Nothing to do: a socket wakes nobody who does not wait."""
@@ -136,6 +150,7 @@ class Channel:
         """Tell the intercept that the run is over, and hang up. Returns what stays behind, as a sentence."""
         if self._sock.fileno() < 0:
             return None
+        self._account.end("the run is over" if clean else "the run was broken off")
         with contextlib.suppress(OSError), self._sock:
             if self._lost is None:
                 self._sock.settimeout(_LAST_WORDS_S)
@@ -147,6 +162,7 @@ class Channel:
 
     def forget(self) -> None:
         """Let go of the connection without a word: a process that was forked has it."""
+        self._account.forget()
         self._sock.close()
 
     def _attend(self) -> None:
@@ -162,7 +178,7 @@ class Channel:
         if self._unsent:
             try:
                 self._unsent = self._unsent[self._sock.send(self._unsent) :]
-            except (BlockingIOError, InterruptedError):
+            except lines.WOULD_BLOCK:
                 pass
             except OSError:  # the reading side will say what happened
                 self._unsent = b""
@@ -176,7 +192,7 @@ class Channel:
         try:
             taken = self._inbox.receive(self._sock)
         except OSError as error:
-            self._lose(f"{self._name} is gone: the connection broke ({error.strerror}); {_GONE}")
+            self._lose(f"{self._name} is gone: the connection broke ({lines.why(error)}); {_GONE}")
             return
         if taken is None:
             return
@@ -194,6 +210,7 @@ class Channel:
             if len(payload) % self._record.itemsize:
                 raise ProtocolError("half a record")
             self._batches.append(whole(np.frombuffer(payload, self._record)).copy())
+            self._account.count(len(self._batches[-1]))
         elif kind == Frame.PONG:
             self._note(unpack(payload))
         elif kind == Frame.END:
@@ -205,8 +222,11 @@ class Channel:
         try:
             sent, received, answered = (int(pong[key]) for key in ("sent", "received", "answered"))
             counts = Counts(**{name: int(pong["counters"][name]) for name in Counts._fields})
-            self._status = Status(counts, int(pong["dropped"]), float(pong["cpu_s"]))
-        except (KeyError, TypeError, ValueError) as error:
+            packets_s = parse_rate(pong.get("packets_s"))
+            self._status = Status(counts, int(pong["dropped"]), float(pong["cpu_s"]), packets_s=packets_s)
+            if max(map(abs, (sent, received, answered, *counts))) >= _MOST_NUMBER:
+                raise ValueError("these are no times and counters")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ProtocolError("an answer to a heartbeat that makes no sense") from error
         self._asked = 0
         self._clock.add(sent, received, answered, self._heard)
@@ -218,6 +238,7 @@ class Channel:
     def _lose(self, why: str) -> None:
         if self._lost is None:
             self._lost = why
+            self._account.end(why)
 
     def _localised(self, records: Records) -> Records:
         now = time.monotonic_ns()

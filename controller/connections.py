@@ -6,26 +6,45 @@ import logging
 import selectors
 import socket
 import time
+from collections import Counter
+from ipaddress import ip_address
 
-from gryphon.controller.desk import Desk, Limits
+from gryphon.controller import lines
+from gryphon.controller.desk import Desk
 from gryphon.controller.leases import Lease
+from gryphon.controller.limits import Limits
 from gryphon.controller.peer import Peer, Stage
+from gryphon.controller.policy import plain
 from gryphon.controller.protocol import ProtocolError
 from gryphon.controller.record import Records
+from gryphon.controller.tls import Identity
 
-_ACCEPTS = 16
+_ACCEPTS = 4
 """Connections taken in per round, so that a flood of them does not hold up the records."""
+_LOOK_NS = 1_000_000_000
+"""How often the operator's hours are looked at."""
+_NEVER = 1 << 62
 
 
 class Connections:
     """Every open connection, registered with the server's selector."""
 
-    def __init__(self, selector: selectors.BaseSelector, listener: socket.socket, desk: Desk, limits: Limits) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        listener: socket.socket,
+        desk: Desk,
+        limits: Limits,
+        identity: Identity | None = None,
+    ) -> None:
         self._selector = selector
         self._listener = listener
         self._desk = desk
         self._limits = limits
+        self._identity = identity
         self._peers: set[Peer] = set()
+        self._opens_ns = 0  # the listener is left alone until then
+        self._look_ns = 0 if limits.allowance.windows else _NEVER
         listener.setblocking(False)
         selector.register(listener, selectors.EVENT_READ, self)
 
@@ -33,37 +52,34 @@ class Connections:
         return len(self._peers)
 
     def accept(self) -> None:
-        """Take in who waits."""
+        """Take in who waits; not more often than the door's rates."""
         for _ in range(_ACCEPTS):
+            now = time.monotonic_ns()
+            if not self._desk.door.opens(now):
+                self._opens_ns = now + self._desk.door.opens_in_ns(now)
+                self._selector.unregister(self._listener)
+                return
             try:
-                sock, _ = self._listener.accept()
+                sock, address = self._listener.accept()
             except OSError:  # nobody waits, somebody left before we came, or no descriptor is free
                 return
-            sock.setblocking(False)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                peer = Peer(sock, _after(self._limits.handshake_s), self._limits.outbox)
-            except OSError:
+            if self._desk.door.admits(plain(ip_address(address[0].partition("%")[0])), now):
+                self._enter(sock)
+            else:
                 sock.close()
-                continue
-            self._make_room()
-            self._peers.add(peer)
-            self._selector.register(sock, selectors.EVENT_READ, peer)
-            peer.greet()
-            self._flush(peer)
 
     def attend(self, peer: Peer, mask: int) -> None:
         """Read and write what the selector says is possible."""
         if peer not in self._peers:  # dropped by an earlier event of the same round
             return
         try:
-            if mask & selectors.EVENT_READ and not self._read(peer):
+            if not self._shake_or_read(peer, mask):
                 self._drop(peer, "the connection ended without a word")
                 return
         except ProtocolError as error:
-            self._desk.expel(peer, str(error))
+            self._desk.expel(peer, error)
         except OSError as error:
-            self._drop(peer, f"the connection broke: {error.strerror}")
+            self._drop(peer, f"the connection broke: {lines.why(error)}")
             return
         self._flush(peer)
 
@@ -71,11 +87,19 @@ class Connections:
         """Give each sender its part of a batch."""
         for peer in list(self._peers):
             if peer.share is not None:
-                peer.outbox.records(peer.share.of(records))
+                self._desk.share(peer, records)
                 self._flush(peer)
 
     def tick(self, now: int) -> None:
         """Drop who has been silent for too long; a sender is told, in case it only stood still."""
+        if self._opens_ns and now >= self._opens_ns:
+            self._opens_ns = 0
+            self._selector.register(self._listener, selectors.EVENT_READ, self)
+        if now >= self._look_ns:
+            self._look_ns = now + _LOOK_NS
+            self._desk.close_windows(list(self._peers))
+            for peer in list(self._peers):
+                self._flush(peer)
         for peer in [peer for peer in self._peers if peer.deadline <= now]:
             if peer.lease is not None:
                 self._desk.expel(peer, f"nothing heard for {self._limits.lease_s:g} s")
@@ -85,11 +109,15 @@ class Connections:
 
     def deadline(self) -> int:
         """When ``tick`` has something to do at the earliest, CLOCK_MONOTONIC nanoseconds."""
-        return min((peer.deadline for peer in self._peers), default=1 << 62)
+        first = min((peer.deadline for peer in self._peers), default=_NEVER)
+        look = self._look_ns if self._peers else _NEVER
+        return min(first, look, self._opens_ns or _NEVER)
 
     def dismiss(self, reason: str) -> None:
         """Take nobody in any more, and tell everybody that it is over."""
-        self._selector.unregister(self._listener)
+        if not self._opens_ns:
+            self._selector.unregister(self._listener)
+        self._opens_ns = 0
         self._listener.close()
         for peer in list(self._peers):
             self._desk.dismiss(peer, reason)
@@ -108,7 +136,29 @@ class Connections:
             peer.sock.close()
         self._peers.clear()
 
-    def _read(self, peer: Peer) -> bool:
+    def _enter(self, sock: socket.socket) -> None:
+        """A connection becomes a peer."""
+        sock.setblocking(False)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = Peer(sock, _after(self._limits.handshake_s), self._limits.outbox, self._identity)
+        except OSError:
+            sock.close()
+            return
+        self._make_room()
+        self._peers.add(peer)
+        self._selector.register(sock, selectors.EVENT_READ, peer)
+        peer.greet()
+        self._flush(peer)
+
+    def _shake_or_read(self, peer: Peer, mask: int) -> bool:
+        """What a selector's event brings; whether the stream goes on."""
+        if peer.stage is Stage.TLS:
+            goes_on = peer.shake()
+            if not goes_on or peer.stage is Stage.TLS:
+                return goes_on
+        if not mask & selectors.EVENT_READ or peer.stage is Stage.CLOSING:
+            return True
         messages, goes_on = peer.receive()
         for kind, message in messages:
             self._desk.answer(peer, kind, message)
@@ -117,15 +167,20 @@ class Connections:
         return goes_on
 
     def _flush(self, peer: Peer) -> None:
+        if peer not in self._peers:
+            return
         try:
             done = peer.outbox.flush()
         except OSError as error:
-            self._drop(peer, f"the connection broke: {error.strerror}")
+            self._drop(peer, f"the connection broke: {lines.why(error)}")
             return
         if done and peer.stage is Stage.CLOSING:
             self._drop(peer, "")
             return
-        wanted = selectors.EVENT_READ if done else selectors.EVENT_READ | selectors.EVENT_WRITE
+        # from who is sent away nothing is read any more: what it goes on saying costs nothing
+        wanted = 0 if peer.stage is Stage.CLOSING else selectors.EVENT_READ
+        if not done or peer.wants_to_write:
+            wanted |= selectors.EVENT_WRITE
         if self._selector.get_key(peer.sock).events != wanted:
             self._selector.modify(peer.sock, wanted, peer)
 
@@ -138,9 +193,12 @@ class Connections:
         self._desk.lost(peer, why)
 
     def _make_room(self) -> None:
+        """Who of the most crowded address has waited longest makes room: one address locks no other out."""
         strangers = [peer for peer in self._peers if peer.lease is None]
         if len(strangers) >= self._limits.strangers:
-            self._drop(min(strangers, key=lambda peer: peer.deadline), "too many connections without a grant")
+            crowd = Counter(peer.origin for peer in strangers)
+            victim = min(strangers, key=lambda peer: (-crowd[peer.origin], peer.deadline))
+            self._drop(victim, "too many connections without a grant")
 
 
 def _after(seconds: float) -> int:

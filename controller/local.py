@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
+from gryphon.controller.account import Account
 from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.desk import Intercepting
 from gryphon.controller.errors import GrantLost
+from gryphon.controller.intent import Intent
 from gryphon.controller.leases import Lease, Leases, others_nearby
 from gryphon.controller.leave import Leavable, leave
 from gryphon.controller.policy import Policy, own_addresses
@@ -148,6 +150,8 @@ class LocalIntercept(LocalReader):
         self._lease = self._leases.grant(services, ranges, "of this process")
         self._open = True
         super().__init__(interception, self._lease, self._leases)
+        self._account = Account(self.grant, "this host's own interception")
+        self._account.begin(services, ranges, Intent())
 
     @classmethod
     def attach(
@@ -194,6 +198,12 @@ class LocalIntercept(LocalReader):
             self._check()  # first: a lease that has run out is not to be revived
             self._leases.renew(self._lease, now)
 
+    def read(self) -> Records:
+        """Records since the last call; also keeps the lease. GrantLost as of ``keep()``."""
+        records = super().read()
+        self._account.count(len(records))
+        return records
+
     def _check(self) -> None:
         super()._check()
         check_standing(self._interception)
@@ -210,6 +220,7 @@ class LocalIntercept(LocalReader):
         if not self._open:
             return None
         self._open = False
+        self._account.end("the run is over" if clean else "the run was broken off")
         now = time.monotonic_ns()
         if clean:
             self._leases.linger_ns = 0

@@ -10,6 +10,7 @@ from collections import deque
 
 import numpy as np
 
+from gryphon.controller import lines
 from gryphon.controller.protocol import BATCH_BYTES, HEADER, Frame, ProtocolError
 from gryphon.controller.record import Records
 
@@ -55,9 +56,8 @@ class Outbox:
     def flush(self) -> bool:
         """Send what the socket takes; True when nothing is left. OSError when the connection is gone."""
         while self._queue:
-            try:
-                sent = self._sock.sendmsg([self._queue[i] for i in range(min(_VECTORS, len(self._queue)))])
-            except (BlockingIOError, InterruptedError):
+            sent = lines.transmit(self._sock, [self._queue[i] for i in range(min(_VECTORS, len(self._queue)))])
+            if sent is None:
                 return False
             self._forget(sent)
         return True

@@ -2,16 +2,17 @@
 
 The order of a conversation (I = intercept, S = sender):
 
-    I HELLO    {protocol, gryphon, record, byteorder, nonce}
+    S KNOCK    {protocol}                                       in TLS, where the intercept has a certificate
+    I HELLO    {protocol, nonce}                                without TLS before the KNOCK has come
     S PROOF    {protocol, nonce, mac}                           auth.py says what the macs cover
-    I WELCOME  {mac}                          or REFUSAL {reason}
-    S REQUEST  {services: [[address, port]], ranges: [network], sample}
-    I GRANT    {generation, services, lease_s, linger_s, intercept, sample}  or REFUSAL {reason}
+    I WELCOME  {mac, gryphon, record, byteorder}                or REFUSAL {reason}
+    S REQUEST  {services: [[address, port]], ranges: [network], sample, intent}  intent.py says what it intends
+    I GRANT    {generation, services, lease_s, linger_s, intercept, sample, quota}, or REFUSAL {reason}
     then       S PING {sent}, I PONG {sent, received, answered, ...}, I RECORDS, and END {reason, clean} from either
 
-``record`` is the size of a record alone. A REQUEST's ``sample`` is the bytes of each answer's payload that the run
-needs (0 when missing); a GRANT's is how many follow each record on this channel: those needed, rounded up to a multiple
-of 8.
+Before the proof the intercept says nothing but its protocol's number, and why it sends somebody away. ``record`` is the
+size of a record alone. A REQUEST's ``sample`` is the bytes of each answer's payload that the run needs (0 when
+missing); a GRANT's is how many follow each record on this channel: those needed, rounded up to a multiple of 8.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import struct
 from collections.abc import Generator
 from typing import Any
 
-PROTOCOL = 2
+from gryphon.controller import lines
+
+PROTOCOL = 3
 DEFAULT_PORT = 36524
 """That of the original's intercept."""
 HEADER = struct.Struct("<IB")
@@ -49,10 +52,15 @@ class Frame(enum.IntEnum):
     PONG = 8
     END = 9
     RECORDS = 10
+    KNOCK = 11
 
 
 class ProtocolError(Exception):
     """The other side does not speak the protocol; the text says what was seen."""
+
+
+class WrongLine(ProtocolError):
+    """It may speak it, but speaks TLS where there is none, or none where there is; the text says what to do."""
 
 
 def pack(kind: Frame, message: dict[str, Any]) -> bytes:
@@ -85,12 +93,19 @@ class Inbox:
 
         Only with room left; there always is after ``frames()`` was exhausted.
         """
-        try:
-            taken = sock.recv_into(self._view[self._filled :])
-        except (BlockingIOError, InterruptedError):
-            return None
-        self._filled += taken
+        taken = lines.receive(sock, self._view[self._filled :])
+        self._filled += taken or 0
         return taken
+
+    def grow(self, limit: int, capacity: int) -> None:
+        """Room for longer frames; what has come in stays. Not within ``frames()``."""
+        larger = memoryview(bytearray(capacity + HEADER.size))
+        larger[: self._filled] = self._view[: self._filled]
+        self._view, self.limit = larger, limit
+
+    def starts_with(self, prefix: bytes) -> bool:
+        """Whether this is what has come in and was not taken yet."""
+        return bytes(self._view[: min(self._filled, len(prefix))]) == prefix
 
     def first(self) -> tuple[int, dict[str, Any]] | None:
         """The first whole frame alone, a control message; None while there is none."""

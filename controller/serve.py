@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from gryphon.controller.connections import Connections
-from gryphon.controller.desk import Desk, Intercepting, Limits
+from gryphon.controller.desk import Desk, Intercepting
 from gryphon.controller.errors import Fault
 from gryphon.controller.leases import Leases, others_nearby
+from gryphon.controller.limits import Limits
 from gryphon.controller.peer import Peer
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.source import IPAddress
 from gryphon.controller.strays import Strays
 from gryphon.controller.surroundings import Taken
+from gryphon.controller.tls import Identity
 
 _POLL_S = 0.0003
 """Of the millisecond within which a batch leaves; the timer's slack and the sending take their part of the rest."""
@@ -51,6 +53,7 @@ class Server:
         log: logging.Logger | None = None,
         strays: Strays | None = None,
         others: Callable[[], Sequence[Taken]] = others_nearby,
+        identity: Identity | None = None,
     ) -> None:
         """``listener`` listens already; ``watch`` is called twice a second and may raise to end it all.
 
@@ -74,7 +77,7 @@ class Server:
             self._selector.register(tap, selectors.EVENT_READ, self._strays)
         self.leases = Leases(interception, policy, linger_s, addresses, self._limits.lease_s, others)
         desk = Desk(interception, self.leases, token, self._limits, self._log)
-        self._connections = Connections(self._selector, listener, desk, self._limits)
+        self._connections = Connections(self._selector, listener, desk, self._limits, identity)
 
     def stop(self) -> None:
         """End: the first call orderly (linger), the second at once. Safe in a signal handler."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
+from gryphon.controller.account import Account
+from gryphon.controller.intent import Intent
 from gryphon.controller.leases import Leases, others_nearby
 from gryphon.controller.leave import leave
 from gryphon.controller.local import LocalReader, Owned, check_standing
@@ -39,9 +41,12 @@ class SharedIntercept:
         own, known = list(addresses()), list(others())  # the same for every part
         self._leases = Leases(interception, policy or Policy(local=True), linger, lambda: own, others=lambda: known)
         self.readers: list[LocalReader] = []
+        self._accounts: list[Account] = []
         for ring, ranges in enumerate(parts):
             lease = self._leases.grant(services, ranges, f"of process {ring}", ring=ring)
             self.readers.append(LocalReader(interception, lease, self._leases, ring))
+            self._accounts.append(Account(self.readers[-1].grant, f"this host's own interception for process {ring}"))
+            self._accounts[-1].begin(services, ranges, Intent())
 
     @classmethod
     def attach(
@@ -68,7 +73,7 @@ class SharedIntercept:
         """The processes live: move the deadlines of all their ranges.
 
         Raises:
-            GrantLost: somebody has removed the interception. The deadlines end; the processes look at them once a second.
+            GrantLost: somebody has removed the interception. The deadlines end, which the processes look at themselves.
         """
         now = time.monotonic_ns()
         if not self._interception.is_there():
@@ -87,6 +92,8 @@ class SharedIntercept:
         """End the interception if every connection was closed (``clean``), else leave it for the linger time."""
         if clean:
             self._leases.linger_ns = 0
+        for account in self._accounts:
+            account.end("the run is over" if clean else "the run was broken off")
         now = time.monotonic_ns()
         for lease in list(self._leases.living.values()):
             self._leases.end(lease, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple, Protocol
 
+from gryphon.controller.quota import Quota
 from gryphon.controller.record import Records
 
 IPAddress = IPv4Address | IPv6Address
@@ -48,6 +49,7 @@ class Grant:
         linger_s: seconds that answers go on being dropped after the end.
         intercept: where the answers are dropped, for people: "xdp on eth0 (native)".
         sample: bytes of payload that follow each record.
+        quota: what the intercept's operator allows.
     """
 
     generation: int
@@ -56,6 +58,7 @@ class Grant:
     linger_s: float
     intercept: str = ""
     sample: int = 0
+    quota: Quota = field(default_factory=Quota)
 
 
 class Clock(NamedTuple):
@@ -84,12 +87,14 @@ class Status:
         channel_dropped: records lost because this sender read too slowly.
         cpu_s: CPU seconds of the intercept's process, 0 when it is this one.
         delay_p99_us: from the capture of a record to ``read()`` having it, 99th percentile.
+        packets_s: packets per second that the grant allows now; None: any.
     """
 
     counters: Counts = field(default_factory=Counts)
     channel_dropped: int = 0
     cpu_s: float = 0.0
     delay_p99_us: float = 0.0
+    packets_s: float | None = None
 
     @property
     def lost(self) -> int:

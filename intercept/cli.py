@@ -59,6 +59,22 @@ def intercept(
             metavar="FILE", help="The token senders must know.  [default: GRYPHON_TOKEN, else made and printed]"
         ),
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key, where it is not in the same file.")
+    ] = None,
+    max_packets: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Packets a second that all senders together may send.")
+    ] = None,
+    max_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="New sessions a second that they may start.")
+    ] = None,
+    max_users: Annotated[int | None, typer.Option(metavar="N", help="Simulated users that they may have.")] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="HH:MM-HH:MM,...", help="Local times of day in which there are grants.")
+    ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Written once attached and listening, removed at the end.")
     ] = None,
@@ -108,9 +124,13 @@ def intercept(
         sample=options.check_sample(sample),
         ready_file=ready_file,
         token_file=token_file,
+        allowance=options.check_allowance(max_packets, max_rate, max_users, window),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         metrics=metrics,
         keep=keep,
     )
+    options.check_tls(tls_cert, tls_key)
     _run(chosen, log, level)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.quota import Allowance
 from gryphon.controller.samples import MOST, STEP
 from gryphon.controller.source import IPNetwork, Service
+from gryphon.controller.window import parse_window
 
 Hook = Literal["xdp", "tc"]
 XdpMode = Literal["auto", "native", "generic"]
@@ -27,6 +29,8 @@ class Options:
         sample: bytes of each answer's payload that senders may have.
         metrics: where figures for Prometheus are served, ADDR:PORT.
         keep: a stop ends at once and leaves the program attached while it holds ranges.
+        allowance: how much they may do together, and when.
+        tls_cert, tls_key: PEM files; None: no TLS, or the key is in the certificate's.
     """
 
     hook: Hook
@@ -42,6 +46,9 @@ class Options:
     token_file: Path | None
     metrics: str | None = None
     keep: bool = False
+    allowance: Allowance = field(default_factory=Allowance)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 def choose_hook(xdp: str | None, tc: str | None) -> tuple[Hook, str]:
@@ -96,3 +103,21 @@ def check_linger(seconds: float) -> float:
     if not 0 <= seconds <= 86_400:
         raise InputFault(f"--linger is 0 to 86400 seconds, not {seconds:g}")
     return seconds
+
+
+LEAST_RATE = 1.0
+
+
+def check_allowance(packets: float | None, rate: float | None, users: int | None, window: str | None) -> Allowance:
+    """What ``--max-packets``, ``--max-rate``, ``--max-users`` and ``--window`` say; InputFault for nonsense."""
+    for option, value in (("--max-packets", packets), ("--max-rate", rate), ("--max-users", users)):
+        if value is not None and not LEAST_RATE <= value <= 1e12:
+            raise InputFault(f"{option} {value:g}: give a number from {LEAST_RATE:g}")
+    windows = parse_list("--window", window, parse_window)
+    return Allowance(packets, rate, users, tuple(windows or ()))
+
+
+def check_tls(certificate: Path | None, key: Path | None) -> None:
+    """A key belongs to a certificate."""
+    if key is not None and certificate is None:
+        raise InputFault("--tls-key needs --tls-cert, the certificate that belongs to it")

@@ -16,11 +16,13 @@ from types import FrameType
 from gryphon.controller.errors import EnvironmentFault, Fault
 from gryphon.controller.interception import Interception
 from gryphon.controller.leave import leave
+from gryphon.controller.limits import Limits
 from gryphon.controller.listen import bind, show
 from gryphon.controller.logs import FILE_ONLY
-from gryphon.controller.policy import Policy
+from gryphon.controller.policy import Policy, show_service
 from gryphon.controller.serve import Server
 from gryphon.controller.strays import Strays, open_tap
+from gryphon.controller.tls import Identity
 from gryphon.controller.tokens import Token, find_token, new_token
 from gryphon.intercept.notify import notify
 from gryphon.intercept.options import Options
@@ -65,6 +67,8 @@ def run(options: Options, log: logging.Logger) -> None:
     stops = Stops()
     token = find_token(path=options.token_file) or Token(new_token(), _MADE_HERE)
     policy = Policy(options.ranges, options.services)
+    identity = Identity.load(options.tls_cert, options.tls_key) if options.tls_cert else None
+    limits = Limits(allowance=options.allowance)
     with bind("--listen", options.host, options.port) as listener:
         if options.ready_file is not None:
             with suppress(OSError):  # if it cannot be written, that is said when it is
@@ -78,14 +82,24 @@ def run(options: Options, log: logging.Logger) -> None:
             watch = _watch(options.interface, interception.is_there)
             strays = Strays(interception.hook, open_tap())
             server = Server(
-                interception, listener, token.value, policy, options.linger_s, watch=watch, log=log, strays=strays
+                interception,
+                listener,
+                token.value,
+                policy,
+                options.linger_s,
+                limits,
+                watch=watch,
+                log=log,
+                strays=strays,
+                identity=identity,
             )
             stops.hand_to(server, at_once=options.keep)
             with (
                 _exported(options.metrics, interception, server, log),
                 _ready_file(options.ready_file, interception, listener),
             ):
-                _announce(interception, listener, token, log)
+                _announce(interception, listener, token, identity, log)
+                _say_limits(options, log)
                 notify("READY=1")
                 server.run()
                 notify("STOPPING=1")
@@ -149,10 +163,23 @@ def _warn(interception: Interception, token: Token, log: logging.Logger) -> None
         log.warning("the token from %s is short: anybody who can reach the port may guess it", token.origin)
 
 
-def _announce(interception: Interception, listener: socket.socket, token: Token, log: logging.Logger) -> None:
+def _say_limits(options: Options, log: logging.Logger) -> None:
+    """For the log: what the operator allows."""
+    ranges = ", ".join(map(str, options.ranges or ())) or "private and other space of nobody's"
+    services = ", ".join(map(show_service, options.services or ())) or "any service"
+    log.info(
+        "allowed: forged %s against %s, %s", ranges, services, str(options.allowance) or "no limits", extra=FILE_ONLY
+    )
+
+
+def _announce(
+    interception: Interception, listener: socket.socket, token: Token, identity: Identity | None, log: logging.Logger
+) -> None:
     where = f"{interception.hook} on {interception.interface} ({interception.mode})"
     host, port = listener.getsockname()[:2]
     listening = f"listening at {show('*' if host in ('::', '0.0.0.0') else host, port)}"
+    if identity is not None:
+        listening += f" with TLS, fingerprint {identity.fingerprint}"
     shown = f"token {token.value}" if token.origin == _MADE_HERE else f"token from {token.origin}"
     log.info("ready: %s, %s", where, listening, extra=FILE_ONLY)
     with suppress(OSError):  # nobody reads standard output: not a reason to stop

@@ -27,6 +27,7 @@ OF_TESTS = {
     "mosquitto_pub": "mosquitto-clients",
     "mosquitto_sub": "mosquitto-clients",
     "nft": "nftables",
+    "openssl": "openssl",
     "prometheus": "prometheus",
     "redis-cli": "redis-tools",
     "redis-server": "redis-server",

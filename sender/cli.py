@@ -150,6 +150,12 @@ def send(
     xdp_mode: Annotated[str, typer.Option("--xdp-mode", help="For -s xdp:IFACE: auto, native or generic.")] = "auto",
     token: Annotated[str | None, typer.Option("--token", help="The intercept's token (or GRYPHON_TOKEN).")] = None,
     token_file: Annotated[Path | None, typer.Option("--token-file", help="A file that holds the token.")] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option("--tls-ca", help="Intercepts speak TLS: certificates to trust.")
+    ] = None,
+    tls_fingerprint: Annotated[
+        str | None, typer.Option("--tls-fingerprint", help="Or the SHA-256 of the intercept's own; several.")
+    ] = None,
     connections: Annotated[str | None, _refused("-C")] = None,
     mss: Annotated[str | None, _refused("-S")] = None,
     daemon: Annotated[bool | None, typer.Option("-d", hidden=True, callback=_refuse)] = None,
@@ -206,6 +212,8 @@ def send(
         fail_if=tuple(fail_if or ()),
         token=token,
         token_file=token_file,
+        tls_ca=tls_ca,
+        tls_fingerprint=tls_fingerprint,
         effective=effective(context),
     )
     check(options)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gryphon.sender.meter import Counting
 from gryphon.sender.play import Outcome
 from gryphon.sender.prepare import Prepared
+from gryphon.sender.redact import without_secrets
 from gryphon.sender.replay.examples import EACH, KINDS
 from gryphon.sender.replay.measures import Counters, Histograms
 from gryphon.sender.results.result import RunFacts
@@ -72,7 +73,7 @@ def gather(prepared: Prepared, run: Run) -> RunFacts:
     own = len(run.outcomes) > 1  # processes of our own
     return RunFacts(
         version=version("gryphon"),
-        command=sys.argv,
+        command=without_secrets(sys.argv),
         config=options | {name: str(value) for name, value in options.items() if name == "speed" or value == math.inf},
         options=prepared.options.effective,
         started=run.started,

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.intent import Intent
 from gryphon.controller.policy import own_addresses
+from gryphon.controller.quota import Quota, strictest
 from gryphon.controller.record import Records
 from gryphon.controller.samples import Samples, apart, sampled, whole
 from gryphon.controller.source import Intercept, IPAddress, IPNetwork, Service
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gryphon.controller.client import Channel
+    from gryphon.controller.tls import Trust
 
 GENERATION = 1
 """The generation that the engine sees of several intercepts, whatever each calls its grant."""
 
 _NOBODY = 0xFFFF
+_NOTHING = Intent()
 _HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?$")
 
 
@@ -41,9 +45,10 @@ class Place:
     port: int = 0
     hook: Literal["xdp", "tc", ""] = ""
     interface: str = ""
+    trust: Trust | None = None  # None: no TLS
 
 
-def parse_places(text: str, default_port: int) -> list[Place]:
+def parse_places(text: str, default_port: int, trust: Trust | None = None) -> list[Place]:
     """``HOST[:PORT]``, ``[V6]:PORT``, ``xdp:IFACE``, ``tc:IFACE``, several with commas; InputFault for other forms."""
     places = []
     for part in (piece.strip() for piece in text.split(",") if piece.strip()):
@@ -54,7 +59,7 @@ def parse_places(text: str, default_port: int) -> list[Place]:
         elif hook == "tc" and interface:
             places.append(Place(hook="tc", interface=interface))
         elif found and (found["port"] is None or 0 < int(found["port"]) < 65536):
-            places.append(Place(found["six"] or found["host"], int(found["port"] or default_port)))
+            places.append(Place(found["six"] or found["host"], int(found["port"] or default_port), trust=trust))
         else:
             raise InputFault(f"'{part}' is no intercept: write HOST[:PORT], [V6]:PORT, xdp:INTERFACE or tc:INTERFACE")
     if not places:
@@ -85,6 +90,16 @@ class Intercepts:
         self._nothing = np.empty(0, sampled(max((intercept.grant.sample for intercept in opened), default=0)))
         self.generation = opened[0].grant.generation if len(self.opened) == 1 else GENERATION
         self._numbers = [_service_numbers(intercept, services, self.generation) for intercept in self.opened]
+
+    @property
+    def quota(self) -> Quota:
+        """What all of them allow."""
+        return strictest([intercept.grant.quota for intercept in self.opened])
+
+    def packets_s(self) -> float | None:
+        """Packets per second that all of them allow now, as of the last heartbeats; None: any."""
+        shares = [intercept.status().packets_s for intercept in self.opened]
+        return min((share for share in shares if share is not None), default=None)
 
     def read(self) -> Batch:
         """Records of this run from all intercepts, service and generation as the engine numbers them."""
@@ -151,10 +166,12 @@ def open_intercepts(
     networks: Sequence[IPNetwork],
     xdp_mode: Literal["auto", "native", "generic"],
     sample: int = 0,
+    intent: Intent = _NOTHING,
 ) -> Intercepts:
     """Get a grant at every place, or at none.
 
     Args:
+        intent: what the run is going to do, and whose it is.
         sample: bytes of each answer's payload that the run needs; a batch has them rounded up to a multiple of 8.
 
     Raises:
@@ -164,7 +181,7 @@ def open_intercepts(
     with ExitStack() as undo:
         opened: list[Intercept] = []
         for place in places:
-            intercept = _open(place, token, services, networks, xdp_mode, sample)
+            intercept = _open(place, token, services, networks, xdp_mode, sample, intent)
             undo.callback(intercept.close, clean=True)
             opened.append(intercept)
         undo.pop_all()
@@ -178,6 +195,7 @@ def _open(
     networks: Sequence[IPNetwork],
     xdp_mode: Literal["auto", "native", "generic"],
     sample: int,
+    intent: Intent,
 ) -> Intercept:
     """One intercept with its grant."""
     if place.hook:
@@ -186,11 +204,16 @@ def _open(
         return LocalIntercept.attach(
             place.hook, place.interface, services=services, ranges=networks, xdp_mode=xdp_mode, sample=sample
         )
-    return connect(place, token, services, networks, sample)
+    return connect(place, token, services, networks, sample, intent)
 
 
 def connect(
-    place: Place, token: str | None, services: Sequence[Service], networks: Sequence[IPNetwork], sample: int
+    place: Place,
+    token: str | None,
+    services: Sequence[Service],
+    networks: Sequence[IPNetwork],
+    sample: int,
+    intent: Intent = _NOTHING,
 ) -> Channel:
     """A grant of a remote intercept."""
     from gryphon.controller.client import Channel
@@ -200,7 +223,16 @@ def connect(
             f"no token for the intercept at {place.host}: give the one it printed at its start, with --token, "
             "--token-file or GRYPHON_TOKEN"
         )
-    return Channel.connect(place.host, place.port, token, services=services, ranges=networks, sample=sample)
+    return Channel.connect(
+        place.host,
+        place.port,
+        token,
+        services=services,
+        ranges=networks,
+        sample=sample,
+        intent=intent,
+        trust=place.trust,
+    )
 
 
 def taken_addresses(services: Sequence[Service], places: Sequence[Place]) -> list[Taken]:

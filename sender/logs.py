@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.logs import Lines, listen, screen
+from gryphon.sender.redact import without_secrets
 
 log = logging.getLogger("gryphon")
 
@@ -45,14 +45,3 @@ def open_log(path: Path, level: int) -> None:
     file.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(file)
     log.info("started: %s", " ".join(without_secrets(sys.argv)))
-
-
-def without_secrets(words: Sequence[str]) -> list[str]:
-    """A command line with the token left out: a log is for others to read."""
-    shown: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        if before == "--token":
-            shown.append("***")
-        else:
-            shown.append("--token=***" if word.startswith("--token=") else word)
-    return shown

@@ -82,6 +82,8 @@ class SendOptions:
     report: str | None = None
     csv: str | None = None
     metrics: str | None = None  # ADDR:PORT for Prometheus
+    tls_ca: Path | None = None  # certificates that sign the intercepts'
+    tls_fingerprint: str | None = None  # or the intercepts' own
     effective: Mapping[str, Any] = field(default_factory=dict)  # all of it as a file of --config has it
 
     @property

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.quota import Quota
 from gryphon.controller.source import Clock, Status
 from gryphon.sender.divide import Share
 from gryphon.sender.intercepts import Intercepts
 from gryphon.sender.loop import Loop, Stopping
+from gryphon.sender.pace import PacedLoop
 from gryphon.sender.prepare import Prepared
 from gryphon.sender.replay.engine import Engine, Plan
 from gryphon.sender.replay.measures import Counter, Measures
@@ -71,10 +73,13 @@ def play(
 
     def tick(now_ns: int) -> None:
         every_second(now_ns)
+        if isinstance(loop, PacedLoop):
+            loop.pace.allow_packets(intercepts.packets_s(), now_ns)
         if tape is not None:
             tape.look()
 
-    loop = Loop(engine, sending.transmitter, intercepts, tick, stop, tape)
+    parts = (engine, sending.transmitter, intercepts, tick, stop, tape)
+    loop = Loop(*parts) if intercepts.quota == Quota() else PacedLoop(intercepts.quota, *parts)
     ending = loop.run()
     statuses = [intercept.status() for intercept in intercepts.opened]
     clocks = [intercept.clock() for intercept in intercepts.opened]
@@ -91,7 +96,7 @@ def play(
         traced=tape.finish() if tape is not None else [],
         statuses=statuses,
         clocks=clocks,
-        notes=intercepts.close(clean=clean),
+        notes=[*(loop.pace.notes() if isinstance(loop, PacedLoop) else []), *intercepts.close(clean=clean)],
     )
 
 

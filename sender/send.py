@@ -12,14 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.tls import trust
 from gryphon.controller.tokens import find_token
 from gryphon.sender.consent.ask import ask_consent
 from gryphon.sender.facts import Run, gather, refused
+from gryphon.sender.intents import intents, whole_intent
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
 from gryphon.sender.live.expected import expected_s
 from gryphon.sender.live.view import live_view, wanted
 from gryphon.sender.loop import Stop
 from gryphon.sender.meter import Meter
+from gryphon.sender.obey import obey
 from gryphon.sender.options import SendOptions
 from gryphon.sender.play import HEAD_START_NS, await_start, new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
@@ -44,7 +47,7 @@ def run_send(options: SendOptions) -> int:
         EnvironmentFault: no intercept, no grant, no permission.
     """
     thresholds = parse_all(options.fail_if)
-    places = parse_places(options.intercept, options.port)
+    places = parse_places(options.intercept, options.port, trust(options.tls_ca, options.tls_fingerprint))
     token = find_token(options.token, options.token_file)
     for path in (options.json, options.report, options.csv):
         _check_writable(path)
@@ -115,8 +118,12 @@ def _rehearse(prepared: Prepared, places: list[Place], token: str | None) -> int
     options = prepared.options
     services = prepared.transfers.services
     networks = [network for share in prepared.shares for network in share.pool.networks]
-    with open_intercepts(places, token, services, networks, options.xdp_mode, sample=prepared.sample) as intercepts:
+    grants = open_intercepts(
+        places, token, services, networks, options.xdp_mode, sample=prepared.sample, intent=whole_intent(prepared)
+    )
+    with grants as intercepts:
         _open_sending(prepared, intercepts).transmitter.close()
+        prepared = obey(prepared, [intercepts.quota])
         print(describe(prepared, intercepts), end="")
     return 0
 
@@ -156,10 +163,11 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
     options, (share,) = prepared.options, prepared.shares
     services, networks = prepared.transfers.services, share.pool.networks
     # left early, by a fault before the first packet or in the middle, every grant still ends
-    with (
-        open_intercepts(places, token, services, networks, options.xdp_mode, sample=prepared.sample) as intercepts,
-        _open_sending(prepared, intercepts) as sending,
-    ):
+    grants = open_intercepts(
+        places, token, services, networks, options.xdp_mode, sample=prepared.sample, intent=whole_intent(prepared)
+    )
+    with grants as intercepts, _open_sending(prepared, intercepts) as sending:
+        prepared = obey(prepared, [intercepts.quota])
         shown = ask_consent(prepared, places, [intercepts], sending.transmitter)
         started, epoch_ns = datetime.now(UTC), time.monotonic_ns() + HEAD_START_NS
         engine = new_engine(prepared, share, intercepts.generation, epoch_ns, measures.shares[0])
@@ -196,9 +204,12 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
     options, shares = prepared.options, prepared.shares
     parts = [share.pool.networks for share in shares]
     services = prepared.transfers.services
-    intercepts = open_shared(places, token, services, parts, options.xdp_mode, sample=prepared.sample)
+    intercepts = open_shared(
+        places, token, services, parts, options.xdp_mode, sample=prepared.sample, intents=intents(prepared)
+    )
     clean = True  # until something is sent
     try:
+        prepared = obey(prepared, intercepts.quotas)
         with ExitStack() as undo:
             sendings = open_sendings(prepared, len(shares), undo)
             sources = [intercepts.of(share.number) for share in shares]
@@ -256,7 +267,14 @@ def _report(result: Result, json: str | None, ending: Ending, notes: list[str]) 
     except OSError as error:
         _discard_output()
         raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
-    log.info("ended: %s, exit status %d", ending.value, result.exit_status)
+    packets = result.document["packets"]
+    log.info(
+        "ended: %s, exit status %d; %s packets sent, %s answers",
+        ending.value,
+        result.exit_status,
+        f"{packets['sent']:,}",
+        f"{packets['responses']:,}",
+    )
     return result.exit_status
 
 

@@ -29,6 +29,8 @@ def check(
     xdp_mode: Annotated[str, typer.Option("--xdp-mode", help="For -s xdp:IFACE: auto, native or generic.")] = "auto",
     token: Annotated[str | None, typer.Option("--token", help="The intercept's token (or GRYPHON_TOKEN).")] = None,
     token_file: Annotated[Path | None, typer.Option("--token-file", help="A file that holds the token.")] = None,
+    tls_ca: Annotated[Path | None, typer.Option("--tls-ca", help="As in send: certificates to trust.")] = None,
+    tls_fingerprint: Annotated[str | None, typer.Option("--tls-fingerprint", help="As in send.")] = None,
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
 ) -> None:
     """Say what this host lacks for a run; with -x, -s and -c also try one connection from the forged range."""
@@ -55,6 +57,8 @@ def check(
         xdp_mode=cast('Literal["auto", "native", "generic"]', xdp_mode),
         token=token,
         token_file=token_file,
+        tls_ca=tls_ca,
+        tls_fingerprint=tls_fingerprint,
         json=json,
     )
     with interruptible():

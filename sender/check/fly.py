@@ -20,6 +20,7 @@ from gryphon.sender.check.course import flight as course
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Cause, Flight
+from gryphon.sender.intents import whose
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, taken_addresses
 from gryphon.sender.ranges import Pool
 from gryphon.sender.replay.packet import Packets
@@ -77,7 +78,12 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
         return [_grounded(request, Outcome.NOT_SENT, EnvironmentFault(said), tell)]
     try:
         intercepts = open_intercepts(
-            request.places, request.token, request.services, request.pool.networks, request.xdp_mode
+            request.places,
+            request.token,
+            request.services,
+            request.pool.networks,
+            request.xdp_mode,
+            intent=whose(users=MOST, sessions_s=MOST),
         )
     except EnvironmentFault as fault:
         return [_grounded(request, Outcome.NO_GRANT, fault, tell)]

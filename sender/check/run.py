@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.tls import trust
 from gryphon.controller.tokens import find_token
 from gryphon.sender.check.canary import Outcome
 from gryphon.sender.check.facts import Asked, Facts, Role
@@ -42,6 +43,8 @@ class CheckOptions:
     xdp_mode: Literal["auto", "native", "generic"] = "auto"
     token: str | None = None
     token_file: Path | None = None
+    tls_ca: Path | None = None
+    tls_fingerprint: str | None = None
     json: str | None = None
 
 
@@ -105,7 +108,8 @@ def _describe(options: CheckOptions) -> Described:
     """Each option by itself, and that they fit each other."""
     transfers = parse_transfers(options.transfer) if options.transfer else None
     pool = parse_pool(options.clients) if options.clients else None
-    places = parse_places(options.intercept, options.port) if options.intercept else []
+    known = trust(options.tls_ca, options.tls_fingerprint)
+    places = parse_places(options.intercept, options.port, known) if options.intercept else []
     if transfers and pool and transfers.version != pool.version:
         raise InputFault(
             f"the forged range {pool.networks[0]} is IPv{pool.version} and the server {transfers.services[0][0]} is "

@@ -21,6 +21,7 @@ from gryphon.sender.replay.core import CORE, PLAIN_PYTHON, bind
 from gryphon.sender.replay.examples import new_examples
 from gryphon.sender.replay.fields import scratch_bytes
 from gryphon.sender.replay.measures import FAILURES, Counter, Measures
+from gryphon.sender.replay.output import RESERVE
 from gryphon.sender.replay.packet import PACKET, Packets
 from gryphon.sender.replay.rows import FAILED, OUTCOME, Before, Mark, new_users
 from gryphon.sender.replay.script import Script
@@ -157,6 +158,10 @@ class Engine:
         rows = records.view(np.recarray) if PLAIN_PYTHON else records
         self.consumed = steps.step(self._cores, rows, samples.shape[1], now, self._epoch_ns, starts)
         return self._packets[: self._core["packet_count"]]
+
+    def allow(self, packets: int) -> None:
+        """The next steps give so many packets, and at most RESERVE more that one event must answer at once."""
+        self._core["packet_room"] = min(len(self._packets), max(packets, 1) + RESERVE)
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""

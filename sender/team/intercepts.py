@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from gryphon.controller.client import Channel
+from gryphon.controller.intent import Intent
+from gryphon.controller.quota import Quota, strictest
 from gryphon.controller.source import Intercept, IPNetwork, Service
 from gryphon.sender.intercepts import Intercepts, Place, connect
 
@@ -34,6 +36,11 @@ class SharedIntercepts:
     def names(self) -> list[str]:
         """The intercepts, for people."""
         return [source.grant.intercept for source in self._sources[0]]
+
+    @property
+    def quotas(self) -> list[Quota]:
+        """What each process may do."""
+        return [strictest([source.grant.quota for source in sources]) for sources in self._sources]
 
     def of(self, process: int) -> Intercepts:
         """Those of a process, for itself to read and to close."""
@@ -70,8 +77,14 @@ def open_shared(
     parts: Sequence[Sequence[IPNetwork]],
     xdp_mode: Literal["auto", "native", "generic"],
     sample: int = 0,
+    intents: Sequence[Intent] | None = None,
 ) -> SharedIntercepts:
-    """Get grants for all parts of the forged range at every place, or at none; see ``open_intercepts``."""
+    """Get grants for all parts of the forged range at every place, or at none; see ``open_intercepts``.
+
+    Args:
+        intents: that of each part.
+    """
+    intents = intents or [Intent()] * len(parts)
     with ExitStack() as undo:
         shared: list[SharedIntercept] = []
         sources: list[list[Intercept]] = [[] for _ in parts]
@@ -87,8 +100,8 @@ def open_shared(
                 found: list[Intercept] = list(here.readers)
             else:
                 found = []
-                for ranges in parts:
-                    channel = connect(place, token, services, ranges, sample)
+                for ranges, intent in zip(parts, intents, strict=True):
+                    channel = connect(place, token, services, ranges, sample, intent)
                     undo.callback(channel.close, clean=True)
                     found.append(channel)
             for mine, source in zip(sources, found, strict=True):

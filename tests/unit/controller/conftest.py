@@ -12,15 +12,17 @@ import pytest
 from fakes import FakeInterception
 from serving import TOKEN, Running
 
-from gryphon.controller.desk import Limits
+from gryphon.controller.limits import Limits
 from gryphon.controller.policy import Policy
 from gryphon.controller.serve import Server
 from gryphon.controller.strays import Strays
+from gryphon.controller.tls import Identity
+from gryphon.lab.certificates import Made, make
 
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
-    """Starts a server: ``serve(policy=..., limits=..., linger_s=..., interception=..., watch=...)``."""
+    """Starts a server: ``serve(policy=..., limits=..., linger_s=..., interception=..., watch=..., identity=...)``."""
     started: list[Running] = []
 
     def start(
@@ -30,6 +32,7 @@ def serve() -> Iterator[Any]:
         interception: FakeInterception | None = None,
         watch: Callable[[], None] = lambda: None,
         strays: Strays | None = None,
+        identity: Identity | None = None,
     ) -> Running:
         interception = interception or FakeInterception()
         listener = socket.create_server(("127.0.0.1", 0))
@@ -46,6 +49,7 @@ def serve() -> Iterator[Any]:
             watch,
             strays=strays,
             others=list,
+            identity=identity,
         )
         running = Running(interception, server, port, threading.Thread(target=lambda: running.serve()))
         running.thread.start()
@@ -64,3 +68,15 @@ def unused_port() -> int:
     """A port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """An intercept's, for 127.0.0.1."""
+    return make(tmp_path_factory.mktemp("certificate"), "intercept")
+
+
+@pytest.fixture(scope="session")
+def identity(certificate: Made) -> Identity:
+    """The same, loaded."""
+    return Identity.load(*certificate)

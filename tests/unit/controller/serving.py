@@ -48,7 +48,7 @@ class Running:
         """Stop at once and wait for the thread."""
         if self.thread.is_alive():
             self.server._stops += 1  # both stops in one: between two, the server could close what they write to
-            with contextlib.suppress(OSError):  # as it could here, being in a thread of its own
+            with contextlib.suppress(OSError):  # it woke by itself, and has closed it already
                 self.server.stop()
         self.thread.join(10)
         assert not self.thread.is_alive()

@@ -18,7 +18,8 @@ from gryphon.controller.errors import EnvironmentFault, GrantLost, GrantRefused
 from gryphon.controller.protocol import HEADER, PROTOCOL, Frame, Inbox, pack
 from gryphon.controller.record import RECORD
 
-HELLO = {"protocol": PROTOCOL, "gryphon": "9", "record": RECORD.itemsize, "byteorder": sys.byteorder}
+HELLO = {"protocol": PROTOCOL}
+SAME = {"gryphon": "9", "record": RECORD.itemsize, "byteorder": sys.byteorder}
 
 
 class Intercept:
@@ -41,11 +42,13 @@ class Intercept:
         """Greet, prove, grant and answer the first heartbeats."""
         nonce = auth.new_nonce()
         self.say(Frame.HELLO, HELLO | {"nonce": nonce})
+        self.next()  # the knock
         proof = self.next()
-        self.say(Frame.WELCOME, {"mac": auth.proof(token, "intercept", proof["nonce"], nonce)})
+        mac = auth.proof(token, "intercept", proof["nonce"], nonce)
+        self.say(Frame.WELCOME, SAME | {"mac": mac} | {key: more.pop(key) for key in SAME if key in more})
         self.next()
         usual = {"generation": 1, "services": [0], "lease_s": 10, "linger_s": 600, "intercept": "xdp on x", "sample": 0}
-        self.say(Frame.GRANT, usual | more)
+        self.say(Frame.GRANT, usual | {"quota": {}} | more)
         for _ in range(client._FIRST_SAMPLES):
             counters = dict.fromkeys(("matched", "recorded", "ring_full", "passed", "malformed"), 0)
             times = {"sent": self.next()["sent"], "received": 0, "answered": 0}
@@ -174,6 +177,31 @@ def test_one_who_does_not_know_the_token_is_not_our_intercept(against: Any) -> N
 def test_another_version_says_what_to_do(against: Any) -> None:
     with pytest.raises(GrantRefused, match="install the same gryphon on both hosts"):
         against(lambda intercept: intercept.say(Frame.HELLO, HELLO | {"protocol": 99, "nonce": auth.new_nonce()}))
+
+
+@pytest.mark.parametrize("other", [{"record": 72}, {"byteorder": "big"}])
+def test_another_record_says_what_to_do_and_whose_release_it_is(against: Any, other: dict[str, Any]) -> None:
+    with pytest.raises(GrantRefused, match=r"\(gryphon 9\) speaks .*install the same gryphon on both hosts"):
+        against(lambda intercept: intercept.grant(**other))
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"generation": 1 << 16},
+        {"services": [-1]},
+        {"services": [0, 1]},
+        {"lease_s": float("nan")},
+        {"linger_s": 10**400},
+        {"quota": None},
+        {"quota": {"packets_s": 0}},
+        {"quota": {"sessions_s": "many"}},
+        {"quota": {"users": 1.5}},
+    ],
+)
+def test_a_grant_without_sense_is_none(against: Any, nonsense: dict[str, Any]) -> None:
+    with pytest.raises(EnvironmentFault, match="is not gryphon-intercept"):
+        against(lambda intercept: intercept.grant(**nonsense))
 
 
 def test_what_is_no_intercept_is_said_to_be_none(against: Any) -> None:
