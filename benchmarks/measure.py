@@ -53,6 +53,15 @@ def own_cpu_seconds(pid: int) -> float:
     return sum(int(field) for field in text.rpartition(")")[2].split()[11:15]) / _TICKS
 
 
+def waited_seconds(pid: int) -> float:
+    """User and system time of those children of a process that have ended and been waited for; 0 when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(field) for field in text.rpartition(")")[2].split()[13:15]) / _TICKS
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process has started and not waited for."""
     try:

@@ -91,13 +91,22 @@ def intercepting(lab: Lab, topology: Topology, sample: int = 0) -> Iterator[Inte
         yield Intercepting(topology, process, environment)
 
 
-def send(lab: Lab, load: Load, ready: Intercepting, options: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Starts `gryphon send` against nginx; its result and its output are for `result`."""
-    return start(lab, ready, load.capture, PORT, ["-u", str(load.users), "-i", str(load.rate), *options])
+def send(
+    lab: Lab, load: Load, ready: Intercepting, options: Sequence[str] = (), screen: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts `gryphon send` against nginx; its result and its output are for `result`, its errors for a `screen`."""
+    line = ["-u", str(load.users), "-i", str(load.rate), *options]
+    return start(lab, ready, load.capture, PORT, line, screen=screen)
 
 
 def start(
-    lab: Lab, ready: Intercepting, capture: Path, port: int, options: Sequence[str], within: Sequence[str] = ()
+    lab: Lab,
+    ready: Intercepting,
+    capture: Path,
+    port: int,
+    options: Sequence[str],
+    within: Sequence[str] = (),
+    screen: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts `gryphon send` against any server of the lab; its result and its output are for `result`.
 
@@ -105,6 +114,7 @@ def start(
         port: the recorded one, and the server's.
         options: with the number of users.
         within: a command that runs it.
+        screen: descriptor of a terminal that is its standard error.
     """
     (lab.directory / "result.json").unlink(missing_ok=True)
     line = [
@@ -118,7 +128,8 @@ def start(
         *options,
     ]
     with (lab.directory / "sender.output").open("wb") as output:
-        return lab.popen("sender", line, stdout=output, stderr=output, environment=ready.environment)
+        errors = output if screen is None else screen
+        return lab.popen("sender", line, stdout=output, stderr=errors, environment=ready.environment)
 
 
 def result(lab: Lab, sender: subprocess.Popen[bytes]) -> dict[str, Any]:
