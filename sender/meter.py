@@ -53,6 +53,7 @@ class Meter:
         self._differences = Differences()
         self._progress = progress
         self._heard_s = 0.0
+        self._looked_ns = -1
         self._asked = False
         self._warned = False
 
@@ -66,11 +67,16 @@ class Meter:
             self._progress.show(interval)
 
     def finish(self, now_ns: int) -> None:
-        """Take stock for the last time."""
-        self._interval(now_ns)
+        """Take stock for the last time, as of the run's end.
+
+        Of several processes the last may have ended before the last look, which then has seen everything.
+        """
+        if now_ns > self._looked_ns:
+            self._interval(now_ns)
 
     def _interval(self, now_ns: int) -> Interval:
-        seconds = (now_ns - self._epoch_ns) / 1e9
+        self._looked_ns = now_ns
+        seconds = max(now_ns - self._epoch_ns, 0) / 1e9  # it may have been broken off before its start
         interval = self._differences.look(seconds, self._counting.counters, self._counting.histograms)
         self.series.add(interval)
         if self._warmup_s and self.warm is None and seconds >= self._warmup_s:

@@ -39,3 +39,16 @@ def test_silence_after_an_acknowledgement_is_a_hold_or_a_pause(caplog: pytest.Lo
 def test_silence_after_an_answer_is_none(caplog: pytest.LogCaptureFixture) -> None:
     _look(9, Counter.PACKETS_SENT, Counter.BYTES_SENT, Counter.RESPONSES)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("looks", "end", "steps"), [([1, 2], 2.5, [1, 1, 0.5]), ([1, 2], 1.7, [1, 1]), ([], -0.1, [0])]
+)
+def test_no_step_is_negative_whenever_the_run_has_ended(looks: list[int], end: float, steps: list[float]) -> None:
+    """The last of several processes may end before a look; Ctrl-C may come before the start."""
+    engine: Any = SimpleNamespace(counters=new_counters(), histograms=new_histograms())
+    meter = Meter(cast("Engine", engine), 10_000_000_000)
+    for second in looks:
+        meter.look(10_000_000_000 + second * 1_000_000_000)
+    meter.finish(10_000_000_000 + int(end * 1e9))
+    assert [row["step_s"] for row in meter.series.rows()] == steps
