@@ -58,6 +58,10 @@ def parse_places(text: str, default_port: int, trust: Trust | None = None) -> li
             places.append(Place(hook="xdp", interface=interface))
         elif hook == "tc" and interface:
             places.append(Place(hook="tc", interface=interface))
+        elif part in (name for _, name in socket.if_nameindex()):
+            raise InputFault(
+                f"'{part}' is an interface of this host: write xdp:{part}, or tc:{part} on the server itself"
+            )
         elif found and (found["port"] is None or 0 < int(found["port"]) < 65536):
             places.append(Place(found["six"] or found["host"], int(found["port"] or default_port), trust=trust))
         else:

@@ -55,6 +55,11 @@ def test_a_wrong_place_is_refused_in_one_sentence(text: str) -> None:
     assert caught.value.status == 2
 
 
+def test_a_bare_interface_is_told_from_a_host() -> None:
+    with pytest.raises(InputFault, match="'lo' is an interface of this host: write xdp:lo, or tc:lo"):
+        parse_places("lo", 36524)
+
+
 class Fake:
     """An intercept with records waiting."""
 
