@@ -12,6 +12,7 @@ from sending import TOKEN
 
 from gryphon.lab.commands import script
 from gryphon.lab.hosts import Lab
+from gryphon.lab.needs import tool
 from gryphon.lab.wiring import SERVER_V4, HostName
 
 RANGE = "10.17.15.0/24"
@@ -78,3 +79,14 @@ def changed(lab: Lab, host: HostName, there: str, back: str) -> Iterator[None]:
         yield
     finally:
         lab.run(host, ["ip", *back.split()])
+
+
+@contextmanager
+def ruled(lab: Lab, rule: str) -> Iterator[None]:
+    """One rule of nftables for what comes to the server."""
+    chain = f"chain incoming {{\ntype filter hook input priority 0\n{rule}\n}}"
+    lab.run("server", [tool("nft"), "-f", "-"], text=f"table inet canary {{\n{chain}\n}}\n")
+    try:
+        yield
+    finally:
+        lab.run("server", [tool("nft"), "delete", "table", "inet", "canary"])

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from checking import RANGE, RUN, Checked, changed, check, sysctl
+from checking import RANGE, RUN, Checked, changed, check, ruled, sysctl
 from intercepting import Intercept
 from sending import BY_NAME, ENVIRONMENT, TOKEN, established, intercepted
 
 from gryphon.lab.commands import interception
 from gryphon.lab.hosts import Lab
-from gryphon.lab.needs import tool
 from gryphon.lab.servers import Nginx
 from gryphon.lab.topologies import TOPOLOGIES
 from gryphon.lab.wiring import SERVER_V4, SERVER_V6
@@ -23,17 +22,6 @@ ASSISTANT = BY_NAME["assistant"]
 @pytest.fixture(autouse=True)
 def _answering(nginx: Nginx) -> None:
     """A server that listens."""
-
-
-@contextmanager
-def ruled(lab: Lab, rule: str) -> Iterator[None]:
-    """One rule of nftables for what comes to the server."""
-    chain = f"chain incoming {{\ntype filter hook input priority 0\n{rule}\n}}"
-    lab.run("server", [tool("nft"), "-f", "-"], text=f"table inet canary {{\n{chain}\n}}\n")
-    try:
-        yield
-    finally:
-        lab.run("server", [tool("nft"), "delete", "table", "inet", "canary"])
 
 
 @pytest.mark.parametrize("name", [topology.name for topology in TOPOLOGIES])

@@ -33,43 +33,31 @@ def heard(lab: Lab, tap: Tap) -> list[tuple[int, int]]:
     return found
 
 
-@pytest.mark.parametrize("more", [[], ["--threads", "2"]], ids=["alone", "threads"])
+@pytest.mark.parametrize(("name", "threads"), [("local", 1), ("assistant", 2)])
 def test_without_an_answer_nobody_starts_and_the_cause_is_said(
-    lab: Lab, nginx: Nginx, recording: Recording, more: list[str]
+    lab: Lab, nginx: Nginx, recording: Recording, name: str, threads: int
 ) -> None:
     before = nginx.mark()
-    path = lab.directory / f"silent{len(more)}.pcap"
+    path = lab.directory / f"silent-{name}.pcap"
     with (
-        intercepted(lab, "assistant") as (topology, _),
+        intercepted(lab, name) as (topology, _),
         Tap(lab, "server", "eth0", path, "src net 10.17.0.0/16 or udp port 9") as tap,
     ):
         lab.run("server", ["ip", "route", "del", "10.17.0.0/16"])
         try:
-            run = start(lab, [*options(recording, topology.intercept, 100), *more])
+            run = start(lab, [*options(recording, topology.intercept, 100), "--threads", str(threads)])
             assert run.finish(30) == 3, run.text
             segments = heard(lab, tap)
         finally:
-            lab.route_forged("assistant")
+            lab.route_forged(topology.via)
     sentence, first = run.text.splitlines()[:2]
     assert sentence.startswith("gryphon: no consent, no traffic: xdp on eth0 (native) saw no answer of 10.16.15.118:80")
     assert "1. the server has no route for 10.17.15." in first
-    assert f"via {topology.intercept}" in first
+    assert f"via {topology.intercept if name == 'assistant' else '10.16.15.117'}" in first
     assert not run.json.exists()
-    asked = 2 if more else 1
-    assert Counter(flags for _, flags in segments) == {SYN: 4 * asked, RST: asked}
+    assert Counter(flags for _, flags in segments) == {SYN: 4 * threads, RST: threads}
     assert all(port > 61_000 for port, _ in segments)
     assert nginx.since(before, patience=0).connections == 0
-    assert "prog/xdp" not in lab.run("sender", ["ip", "link", "show", "eth0"]).stdout
-
-
-def test_a_local_run_without_an_answer_leaves_no_program(lab: Lab, recording: Recording) -> None:
-    lab.run("server", ["ip", "route", "del", "10.17.0.0/16"])
-    try:
-        run = start(lab, options(recording, "xdp:eth0", 10))
-        assert run.finish(30) == 3, run.text
-    finally:
-        lab.route_forged("sender")
-    assert "via 10.16.15.117" in run.text
     assert "prog/xdp" not in lab.run("sender", ["ip", "link", "show", "eth0"]).stdout
 
 
