@@ -15,6 +15,7 @@ from gryphon.sender.replay.measures import Counter
 _PACKETS_BURST_S, _SESSIONS_BURST_S = 0.05, 1.0
 _LEAST_BURST = 32.0
 _LONGEST_SLEEP_NS = 20_000_000
+_MOMENT_NS = 500_000
 _AMPLE = 1 << 30
 
 
@@ -41,11 +42,21 @@ class Pace:
 
     def room(self, now: int) -> int:
         """Packets that may leave now."""
-        return min(_tokens(self._packets, now), self.starts(now))
+        return min(_tokens(self._packets, now), self.sessions(now))
+
+    def sessions(self, now: int) -> int:
+        """Sessions that may start now, also of who comes back: a packet each, so there is no more room than that."""
+        return _tokens(self._sessions, now)
 
     def starts(self, now: int) -> int:
-        """Sessions that may start now: a packet each at least, so that there is no more room than that."""
-        return _tokens(self._sessions, now)
+        """Users that may start now: none while packets are short.
+
+        Those that are connected come first. Were all served alike, answers would wait for their acknowledgement until
+        the server sends them again, and the packets go into acknowledging that.
+        """
+        if self._packets is not None and self._packets.level(now) < self._packets.burst / 2:
+            return 0
+        return self.sessions(now)
 
     def spend(self, now: int, packets: int, sessions: int) -> None:
         """So many have left and started."""
@@ -59,6 +70,11 @@ class Pace:
         wait = min(max(waits, default=0), _LONGEST_SLEEP_NS)
         self.held_ns += wait
         time.sleep(wait / 1e9)
+
+    def hold_starts(self) -> None:
+        """Sleep for a moment while somebody might start, but for the packets."""
+        self.held_ns += _MOMENT_NS
+        time.sleep(_MOMENT_NS / 1e9)
 
     def notes(self) -> list[str]:
         """What is worth saying of it at the end."""
@@ -94,7 +110,9 @@ class PacedLoop(Loop):
             return now
         taken, sent = self._serve(now, room)
         self._adapt()
-        if not taken and not sent:
+        if not taken and not sent and self._engine.behind:
+            self.pace.hold_starts()
+        elif not taken and not sent:
             self._wait_for_work()
         elif not self._waiting:
             self._gather(now, taken + sent)
@@ -104,7 +122,7 @@ class PacedLoop(Loop):
         """One step of the engine: records taken, packets sent."""
         records, samples = self._waiting.popleft()
         self._engine.allow(room)
-        starts = min(self._starts, self.pace.starts(now))
+        starts = 0 if len(records) > SLICE_RECORDS or self._waiting else min(self._starts, self.pace.starts(now))
         packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS], starts)
         taken = self._engine.consumed
         if taken < len(records):

@@ -16,7 +16,7 @@ from gryphon.lab.recording import Recording
 from gryphon.lab.servers import Nginx
 from gryphon.lab.wiring import SERVER_V4
 
-LIMITS = ["--max-users", "300", "--max-rate", "200", "--max-packets", "3000"]
+LIMITS = ["--max-users", "100", "--max-rate", "100", "--max-packets", "4000"]
 
 UNRULY = """
 import sys
@@ -39,7 +39,7 @@ def tls(lab: Lab) -> list[str]:
 def line(lab: Lab, recording: Recording, tls: list[str]) -> Iterator[list[str]]:
     """What `gryphon` is told, with an intercept beside it that has limits."""
     with intercepted(lab, "target", *LIMITS, *tls) as (topology, _):
-        yield [*options(recording, topology.intercept, 300), "--tls-ca", tls[1]]
+        yield [*options(recording, topology.intercept, 100), "--tls-ca", tls[1]]
 
 
 def said(lab: Lab) -> str:
@@ -59,12 +59,12 @@ def test_a_run_that_leaves_its_rate_open_is_held_to_all_limits(
     run = start(lab, [*line, "-i", "max", "--threads", threads, "-a", "max"])
     assert run.finish() == 0, run.text
     result = run.result
-    assert result["users"]["completed"] == nginx.since(before).connections == 300
-    assert "users start at 200 a second: the intercept allows no more new sessions" in run.text
+    assert result["users"]["completed"] == nginx.since(before).connections == 100
+    assert "users start at 100 a second: the intercept allows no more new sessions" in run.text
     assert "limits held this run back for" in run.text
     seconds = [row["users"]["started"] if "users" in row else row["started"] for row in result["series"]]
-    assert seconds[0] <= 200 * 1.25
-    assert result["packets"]["sent"] <= 3000 * (result["duration_s"] + 0.1) + 100
+    assert seconds[0] <= 100 * 1.25
+    assert result["packets"]["sent"] <= 4000 * (result["duration_s"] + 0.1) + 500
     text = said(lab)
     assert re.search(r"grant 1 to 10\.16\.15\.117:\d+ begins \(\S+@\S+: gryphon send -x .*at most .*packets/s", text)
     assert re.search(r"grant 1 of .* ended: the run is over; .* it lived [\d.]+ s and had [\d,]+ records", text)
@@ -72,12 +72,12 @@ def test_a_run_that_leaves_its_rate_open_is_held_to_all_limits(
 
 
 def test_what_was_named_and_is_more_than_allowed_is_refused_with_the_figure(lab: Lab, line: list[str]) -> None:
-    status, text = told(lab, start(lab, [*line, "-u", "301"]))
+    status, text = told(lab, start(lab, [*line, "-u", "101"]))
     assert status == 3
-    assert "301 users are too many: 300 users are allowed here (--max-users at the intercept); lower -u" in text
+    assert "101 users are too many: 100 users are allowed here (--max-users at the intercept); lower -u" in text
     status, text = told(lab, start(lab, [*line, "-i", "500"]))
     assert status == 3
-    assert "500 new sessions per second are too many: 200 new sessions per second are allowed here" in text
+    assert "500 new sessions per second are too many: 100 new sessions per second are allowed here" in text
     assert "lower -i" in text
 
 
@@ -99,7 +99,7 @@ def test_the_fingerprint_that_is_said_at_the_start_is_enough(lab: Lab, nginx: Ng
     found = re.search("with TLS, fingerprint ([0-9a-f]{64})", said(lab))
     assert found
     pinned = [*line[: line.index("--tls-ca")], "--tls-fingerprint"]
-    status, text = told(lab, start(lab, [*pinned, found[1]]))
+    status, text = told(lab, start(lab, [*pinned, found[1], "-u", "10", "-i", "50"]))
     assert status == 0, text
     status, text = told(lab, start(lab, [*pinned, "0" * 64]))
     assert status == 3

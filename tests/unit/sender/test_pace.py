@@ -43,7 +43,11 @@ class Engine:
         self.counters = np.zeros(len(Counter), np.int64)
         self.consumed, self.room = 0, 1 << 30
         self.served = list[int]()
-        self.behind = False
+        self.starts = list[tuple[int, int]]()  # records that came with it, users that began
+
+    @property
+    def behind(self) -> bool:
+        return self.users > 0
 
     @property
     def finished(self) -> bool:
@@ -56,6 +60,7 @@ class Engine:
         self.consumed = min(len(records), self.room - RESERVE)
         self.served += records["seq"][: self.consumed].tolist()
         begun = min(starts, self.users, self.room - RESERVE - self.consumed)
+        self.starts.append((self.consumed, begun))
         self.users -= begun
         self.open += begun
         self.counters[Counter.SESSIONS_STARTED] += begun
@@ -136,6 +141,15 @@ def test_sessions_start_at_the_rate_those_of_who_comes_back_too(clock: Clock) ->
     assert engine.open == 3000
     assert most_in_a_second(wire.sent) <= 2 * 500 + 1  # a second's worth at once, then the rate
     assert clock.now >= 4.9 * SECOND
+
+
+def test_nobody_starts_while_packets_are_short(clock: Clock) -> None:
+    _, engine, wire = run(clock, Quota(packets_s=1000), 500, 3000)
+    assert engine.open == 500
+    last_full = max(i for i, (records, _) in enumerate(engine.starts) if records == max(r for r, _ in engine.starts))
+    assert sum(begun for _, begun in engine.starts[:last_full]) < 100
+    assert most_in_a_second(wire.sent) <= 1000 + 50 + RESERVE
+    assert clock.now == pytest.approx(3.5 * SECOND, rel=0.2)
 
 
 def test_the_share_of_the_packets_may_change(clock: Clock) -> None:
