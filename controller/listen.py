@@ -24,7 +24,7 @@ def parse_listen(option: str, text: str, default_port: int | None = None) -> tup
         address = str(ip_address(host)) if host not in ("", "*") else None
     except ValueError:
         raise InputFault(f"{option} '{text}': '{host}' is not an address of this host") from None
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         wanted = f"'{port}' is not a port" if port else "the port is missing, write ADDR:PORT or :PORT"
         raise InputFault(f"{option} '{text}': {wanted}")
     return address, int(port)

@@ -148,7 +148,7 @@ def parse_network(text: str) -> IPNetwork:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
 
 
 def own_addresses() -> list[IPAddress]:

@@ -34,7 +34,7 @@ GENERATION = 1
 
 _NOBODY = 0xFFFF
 _NOTHING = Intent()
-_HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d+))?$")
+_HOST = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>\d{1,5}))?$")
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def parse_arguments(texts: Sequence[str]) -> tuple[str, ...]:
 def parse_trace_users(text: str | None) -> tuple[int, ...]:
     """``--trace-users 0,17``."""
     parts = [part.strip() for part in (text or "").split(",") if part.strip()]
-    if len(parts) > MOST_TRACED or not all(part.isdecimal() for part in parts):
+    if len(parts) > MOST_TRACED or not all(part.isdecimal() and len(part) < 20 for part in parts):
         raise InputFault(f"--trace-users {text}: give at most {MOST_TRACED} numbers with commas, such as 0,17")
     return tuple(int(part) for part in parts)
 

@@ -73,7 +73,7 @@ def parse_loops(text: str | None, duration_s: float | None) -> int:
         return 1 if duration_s is None else 0
     if text == "forever":
         return 0
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_LOOPS:
+    if not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= MOST_LOOPS:
         raise InputFault(f"--loops {text}: give a whole number from 1 to {MOST_LOOPS:,}, or forever")
     return int(text)
 

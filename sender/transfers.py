@@ -9,7 +9,7 @@ from gryphon.controller.errors import InputFault
 from gryphon.controller.policy import parse_service
 from gryphon.controller.source import Service
 
-_TRANSFER = re.compile(r"^(?:(?P<host>.+):)?(?P<port>\d+)-(?P<target>.+)$")
+_TRANSFER = re.compile(r"^(?:(?P<host>.+):)?(?P<port>\d{1,19})-(?P<target>.+)$")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def parse_ports(text: str) -> dict[int, str | None]:
     ports: dict[int, str | None] = {}
     for part in (piece.strip() for piece in text.split(",") if piece.strip()):
         if part.isascii() and part.isdigit():
-            if not 0 < int(part) < 65536:
+            if len(part) > 19 or not 0 < int(part) < 65536:
                 raise InputFault(f"-x {part}: give a TCP port, 1 to 65535")
             ports.setdefault(int(part), None)
         elif "-" in part:

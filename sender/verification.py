@@ -33,7 +33,7 @@ def parse_verify(text: str | None, ignore: Sequence[str], places: Sequence[Place
         return Verify(STATUS_BYTES if local else 0)
     if text == "off":
         return Verify()
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_SAMPLE:
+    if not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= MOST_SAMPLE:
         raise InputFault(f"--verify {text}: give the first bytes of answers to compare, 1 to {MOST_SAMPLE:,}, or off")
     return Verify(int(text), True, tuple(_pattern(regex) for regex in ignore))
 
@@ -43,8 +43,8 @@ def _pattern(text: str) -> re.Pattern[bytes]:
     if not text:
         raise InputFault("--ignore '' matches nothing: give a regular expression, or leave it out")
     try:
-        return re.compile(text.encode(), re.DOTALL)
-    except re.error as error:
+        return re.compile(text.encode(errors="surrogateescape"), re.DOTALL)  # bytes of the command line as they are
+    except (re.error, UnicodeEncodeError) as error:
         raise InputFault(f"--ignore {text} is not a regular expression: {error}") from error
 
 

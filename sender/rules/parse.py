@@ -14,7 +14,7 @@ from gryphon.sender.rules.rule import Extract, FieldRule, LengthField, LengthKin
 from gryphon.sender.rules.table import Table, shown
 
 _SHORT = re.compile(
-    r"(?s)(?P<service>\d+)(?:/(?P<message>\d+))?:(?P<match>.*)=(?P<value>user|counter|random|csv:.*|extract:.*)"
+    r"(?s)(?P<service>\d{1,19})(?:/(?P<message>\d{1,19}))?:(?P<match>.*)=(?P<value>user|counter|random|csv:.*|extract:.*)"
 )
 _PLAIN = {"user": Kind.USER, "counter": Kind.COUNTER, "random": Kind.RANDOM}
 _NUMBERS = (Kind.USER, Kind.COUNTER)
@@ -180,8 +180,8 @@ def _place(table: Table) -> tuple[re.Pattern[bytes] | None, int, int]:
     text, offset, length = table.text("match"), table.number("offset", 0, 1 << 31), table.number("length", 0, 1 << 31)
     if text is not None and offset is None and length is None:
         try:
-            return re.compile(text.encode()), 0, 0
-        except re.error as error:
+            return re.compile(text.encode(errors="surrogateescape")), 0, 0  # bytes of the command line as they are
+        except (re.error, UnicodeEncodeError) as error:
             raise table.fault(f"match = {shown(text)} is not a regular expression: {error}") from error
     if text is not None or offset is None or length is None:
         raise table.fault("say where the field is: either match, or offset and length")
