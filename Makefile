@@ -10,7 +10,7 @@ help:
 	@echo "make setup   packages of the system (apt-get) and .venv with gryphon and gryphon-intercept"
 	@echo "make demo    hosts, nginx and a recording in network namespaces; replays in all three topologies"
 	@echo "make test    all tests: without root, in the kernel, in network namespaces (sudo where need be)"
-	@echo "make fuzz    mutated and hostile captures for 10 minutes (FUZZ_SECONDS=3600: an hour); finds in build/fuzz"
+	@echo "make fuzz    mutated and hostile captures and channels for 10 minutes (FUZZ_SECONDS=3600: an hour); finds in build/fuzz"
 	@echo "make fuzz-bpf  ten million frames to the BPF programs and to the same rules in Python (FUZZ_PACKETS=...)"
 	@echo "make leak    captures beyond the interception while runs live and die in every way, in all three topologies"
 	@echo "make lint    ruff and mypy --strict"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import traceback
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from tests.fuzz import hostile, reader
 from tests.fuzz.captures import chunks, parse
-from tests.fuzz.harness import PLAIN_FACTOR, Harness, Shared, until
+from tests.fuzz.find import Find
+from tests.fuzz.harness import PLAIN_FACTOR, Harness, Shared, keep, until
 from tests.fuzz.mutate import LARGEST, Mutator
 from tests.fuzz.seeds import seeds
 
@@ -116,7 +120,33 @@ def coverage(job: Job) -> None:
     atheris.Fuzz()
 
 
-ENGINES = {"large": large, "compiled": compiled, "coverage": coverage}
+def channel(job: Job) -> None:
+    """Streams into both ends of the channel, as many as there is time for; the input that is kept is the seed."""
+    from tests.fuzz.ends import attack, known_nonce
+
+    warnings.simplefilter("error")
+    shared = Shared(job.input_fd, job.counter_fd)
+    executions, granted, finds = shared.counted()
+    kept: Counter[str] = Counter()
+    first, going = executions, until(job.seconds)
+    with known_nonce():
+        while going() and (not job.executions or executions - first < job.executions):
+            seed = (job.seed << 32) + executions
+            executions += 1
+            shared.count(executions, granted, finds)
+            shared.write(str(seed).encode())
+            try:
+                granted += attack(seed)
+            except Exception as error:
+                finds += 1
+                key = error.key if isinstance(error, Find) else type(error).__name__
+                kept[key] += 1
+                if kept[key] <= 3:
+                    keep(job.finds, "channel", key, traceback.format_exc(), str(seed).encode())
+            shared.count(executions, granted, finds)
+
+
+ENGINES = {"channel": channel, "large": large, "compiled": compiled, "coverage": coverage}
 """Those that a user may choose."""
 
 

@@ -21,6 +21,8 @@ _MOST_DEATHS = 20
 _GRACE = 120.0
 """Seconds without an execution after which a process hangs in a way that its own timer does not see."""
 _TOLD_EVERY = 30.0
+_GIVES = {"channel": "grant"}
+"""What an execution comes to that got through, where it is no recording."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Supervisor:
     def run(self, engine: str, seconds: float, executions: int = 0) -> int:
         """One engine for a while; gives how often it found something, and says so."""
         self._deaths = 0
-        if engine != "coverage":
+        if engine not in ("channel", "coverage"):
             self._wait([self._start("warm", 0, Shared.make())], "warm", time.monotonic())
         begun = time.monotonic()
         end = begun + seconds
@@ -61,8 +63,9 @@ class Supervisor:
         )
         finds += self._deaths
         print(
-            f"{engine}: {done} executions in {took:.0f} s ({done / took:.0f}/s), {recordings} gave a recording, "
-            f"{finds} finds" + (f", kept in {self._folder / 'finds'}" if finds else ""),
+            f"{engine}: {done} executions in {took:.0f} s ({done / took:.0f}/s), "
+            f"{recordings} gave a {_GIVES.get(engine, 'recording')}, {finds} finds"
+            + (f", kept in {self._folder / 'finds'}" if finds else ""),
             flush=True,
         )
         return finds
