@@ -1,6 +1,6 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-bpf leak lint manual install uninstall clean
+.PHONY: help setup demo test fuzz fuzz-bpf leak faults lint manual install uninstall clean
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -13,6 +13,7 @@ help:
 	@echo "make fuzz    mutated and hostile captures and channels for 10 minutes (FUZZ_SECONDS=3600: an hour); finds in build/fuzz"
 	@echo "make fuzz-bpf  ten million frames to the BPF programs and to the same rules in Python (FUZZ_PACKETS=...)"
 	@echo "make leak    captures beyond the interception while runs live and die in every way, in all three topologies"
+	@echo "make faults  what a run makes of dead processes, a cut or slow channel, a server short of files (build/faults.txt)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make manual  manual pages out of the commands and the docs (manual/pages)"
 	@echo "make install links both commands into /usr/local/bin, where sudo looks, and installs the manual pages"
@@ -46,6 +47,9 @@ fuzz-bpf: setup
 LEAK_ROUNDS := 1
 leak: setup
 	$(SUDO) env LEAK_ROUNDS=$(LEAK_ROUNDS) .venv/bin/python -m pytest -s tests/netns/test_leak.py
+
+faults: setup
+	$(SUDO) .venv/bin/python -m pytest tests/faults
 
 # The folders are packages of `gryphon` by pyproject.toml alone; links lay them out as mypy looks for them.
 lint: setup

@@ -31,7 +31,6 @@ from gryphon.sender.results.progress import Progress
 from gryphon.sender.results.result import Result, build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
-from gryphon.sender.results.verdict import Ending
 from gryphon.sender.shared_measures import SharedMeasures
 from gryphon.sender.transmit.choose import Sending
 from gryphon.sender.verification import parse_verify
@@ -69,9 +68,16 @@ def run_send(options: SendOptions) -> int:
     if options.is_traced:
         _show_traces(prepared, run)
     result = build_result(gather(prepared, run), thresholds)
-    status = _report(result, options.json, run.ending, notes)
-    _leave_pages(result, options)
-    return status
+    packets = result.document["packets"]
+    log.info(
+        "ended: %s, exit status %d; %s packets sent, %s answers",
+        run.ending.value,
+        result.exit_status,
+        f"{packets['sent']:,}",
+        f"{packets['responses']:,}",
+    )
+    _leave(result, options, notes)
+    return result.exit_status
 
 
 def _show_traces(prepared: Prepared, run: Run) -> None:
@@ -253,32 +259,42 @@ def _log_start(options: SendOptions, intercepts: list[str]) -> None:
     )
 
 
-def _report(result: Result, json: str | None, ending: Ending, notes: list[str]) -> int:
-    """Summary to the terminal, JSON where it was asked for; the exit status."""
-    if json not in (None, "-"):
-        result.write(json)
+def _leave(result: Result, options: SendOptions, notes: list[str]) -> None:
+    """Summary, JSON, page and series: each is tried though another cannot be written, for the run is over."""
+    faults = []
+    for leave in (_show, _leave_json, _leave_pages):
+        try:
+            leave(result, options, notes)
+        except InputFault as fault:
+            faults.append(fault)
+    for fault in faults[1:]:
+        log.error("%s", fault)
+    if faults:
+        raise faults[0]
+
+
+def _show(result: Result, options: SendOptions, notes: list[str]) -> None:
+    """The summary, and the JSON where it goes to standard output."""
+    json = options.json == "-"
     try:
-        print(summarize(result.document, notes), end="", file=sys.stderr if json == "-" else sys.stdout, flush=True)
-        if json == "-":
-            result.write(json)
+        print(summarize(result.document, notes), end="", file=sys.stderr if json else sys.stdout, flush=True)
+        if json:
+            result.write("-")
             sys.stdout.flush()
     except BrokenPipeError:
         _discard_output()  # the reader has seen enough: the run's own status counts
     except OSError as error:
         _discard_output()
         raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
-    packets = result.document["packets"]
-    log.info(
-        "ended: %s, exit status %d; %s packets sent, %s answers",
-        ending.value,
-        result.exit_status,
-        f"{packets['sent']:,}",
-        f"{packets['responses']:,}",
-    )
-    return result.exit_status
 
 
-def _leave_pages(result: Result, options: SendOptions) -> None:
+def _leave_json(result: Result, options: SendOptions, notes: list[str]) -> None:
+    """The JSON in a file."""
+    if options.json not in (None, "-"):
+        result.write(options.json)
+
+
+def _leave_pages(result: Result, options: SendOptions, notes: list[str]) -> None:
     """The report and the series, where they were asked for; the summary has been seen by then."""
     if options.report is not None or options.csv is not None:
         from gryphon.sender.report.run import write_after_run

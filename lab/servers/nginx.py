@@ -153,11 +153,15 @@ class Nginx:
             (self._directory / "www" / name).write_bytes(_content(name, size))
         (self._directory / "www" / "upload").touch()
         (self._directory / "nginx.conf").write_text(self._configuration)
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Starts it, once more after a stop."""
         line = [tool("nginx"), "-p", f"{self._directory}/", "-c", "nginx.conf", "-e", "error.log"]
         with (self._directory / "output").open("wb") as output:
             self._process = self._lab.popen("server", line, stdout=output, stderr=output, stays=True)
         until("nginx to answer", self._answers)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None

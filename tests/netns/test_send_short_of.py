@@ -1,0 +1,41 @@
+"""A disk that is full, or too little memory: what can be saved is, and it is said."""
+
+from __future__ import annotations
+
+from sending import ENVIRONMENT, intercepted, start
+
+from gryphon.lab.commands import options, script
+from gryphon.lab.hosts import Lab
+from gryphon.lab.recording import Recording
+from gryphon.lab.servers import Nginx
+
+SPACE = 1_000_000_000
+"""Bytes of address space: enough to start, not for seven million users."""
+
+
+def test_a_full_disk_costs_the_files_and_not_the_run_nor_its_summary(
+    lab: Lab, nginx: Nginx, recording: Recording
+) -> None:
+    with intercepted(lab, "target") as (topology, _):
+        line = [*options(recording, topology.intercept, 20), "-l", "/dev/full", "--report", "/dev/full"]
+        run = start(lab, line)
+        status = run.finish()
+    assert status == 2
+    assert run.text.count("the log /dev/full cannot be written: [Errno 28] No space left on device") == 1
+    assert "cannot be written to /dev/full: No space left on device" in run.text
+    assert "users       requested         20" in run.text
+    assert run.result["users"]["completed"] == 20
+
+
+def test_memory_that_does_not_suffice_is_said_before_anything_is_sent(
+    lab: Lab, nginx: Nginx, recording: Recording
+) -> None:
+    before = nginx.mark().accepted
+    with intercepted(lab, "target") as (topology, _):
+        line = [script("gryphon"), *options(recording, topology.intercept, 7_000_000), "--json", "/dev/null"]
+        limited = ["env", f"GRYPHON_TOKEN={ENVIRONMENT['GRYPHON_TOKEN']}", "prlimit", f"--as={SPACE}"]
+        done = lab.run("sender", [*limited, *line], check=False)
+    assert done.returncode in (2, 3)
+    assert "memory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert nginx.mark().accepted == before
