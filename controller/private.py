@@ -20,7 +20,8 @@ def private_directory(name: str) -> Path | None:
 
 
 def _private(directory: Path) -> bool:
-    """Whether nobody but this user and root may write to the directory or swap a parent of it."""
+    """Whether nobody but this user and root may write to the directory or swap a parent of it, links followed."""
+    directory = directory.resolve(strict=True)
     for part in (directory, *directory.parents):
         status = part.stat()
         if status.st_uid not in (0, os.geteuid()):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gryphon.controller.errors import Fault
+from gryphon.controller.privileges import without_library_threads
 
 if TYPE_CHECKING:
     from gryphon.intercept.options import Options
@@ -136,6 +137,7 @@ def intercept(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: a fault is one sentence on standard error and its exit status."""
+    without_library_threads()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         app(args=_with_bare_detach(given), prog_name="gryphon-intercept")

@@ -20,6 +20,7 @@ from gryphon.controller.limits import Limits
 from gryphon.controller.listen import bind, show
 from gryphon.controller.logs import FILE_ONLY
 from gryphon.controller.policy import Policy, show_service
+from gryphon.controller.privileges import give_up
 from gryphon.controller.serve import Server
 from gryphon.controller.strays import Strays, open_tap
 from gryphon.controller.tls import Identity
@@ -94,6 +95,7 @@ def run(options: Options, log: logging.Logger) -> None:
                 identity=identity,
             )
             stops.hand_to(server, at_once=options.keep)
+            give_up(["CAP_NET_ADMIN"] if options.hook == "tc" else [], _written(options))
             with (
                 _exported(options.metrics, interception, server, log),
                 _ready_file(options.ready_file, interception, listener),
@@ -136,6 +138,13 @@ def _exported(text: str | None, interception: Interception, server: Server, log:
         yield
     finally:
         exporter.close()
+
+
+def _written(options: Options) -> list[Path]:
+    """The directories in which files are still to be made or removed: the log's next one, the ready file."""
+    handlers = logging.getLogger("gryphon").handlers
+    logs = [Path(handler.baseFilename) for handler in handlers if isinstance(handler, logging.FileHandler)]
+    return [path.absolute().parent for path in [*logs, options.ready_file] if path is not None]
 
 
 def _watch(interface: str, is_there: Callable[[], bool]) -> Callable[[], None]:

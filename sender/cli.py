@@ -12,6 +12,7 @@ import typer
 
 from gryphon.controller.errors import Fault
 from gryphon.controller.logs import FILE_ONLY
+from gryphon.controller.privileges import without_library_threads
 from gryphon.sender.check.cli import check as check_hosts
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
@@ -69,6 +70,7 @@ app.command("report", no_args_is_help=True)(report_command)
 
 def main() -> None:
     """Entry point: a fault is one sentence and its exit status, a bug of ours is named as one."""
+    without_library_threads()
     try:
         app(prog_name="gryphon")
     except Fault as fault:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
+from gryphon.controller.privileges import give_up
 from gryphon.controller.tls import trust
 from gryphon.controller.tokens import find_token
 from gryphon.sender.consent.ask import ask_consent
@@ -186,6 +187,7 @@ def _alone(prepared: Prepared, measures: SharedMeasures, places: list[Place], to
             meter.look(now_ns)
 
         with Stop() as stop:
+            _give_up_privileges(prepared, places)
             await_start(engine, epoch_ns)
             outcome = play(engine, prepared, sending, intercepts, every_second, stop)
             meter.finish(outcome.ended_ns)
@@ -224,6 +226,7 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
             _log_start(options, intercepts.names)
             clean = False
             with Stop() as stop:
+                _give_up_privileges(prepared, places)
                 ahead = len(shares) * HEAD_START_NS
                 started, epoch_ns = datetime.now(UTC), time.monotonic_ns() + ahead
                 meter = _meter(prepared, measures, epoch_ns)
@@ -245,6 +248,17 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
         lost,
         meter.warm,
         shown.document(),
+    )
+
+
+def _give_up_privileges(prepared: Prepared, places: list[Place]) -> None:
+    """Everything is open: keep what the frames' neighbours, and a filter to be removed at the end, take."""
+    options = prepared.options
+    filters = any(place.hook == "tc" for place in places)
+    outputs = [options.json, options.report, options.csv, *([options.trace_file] if options.is_traced else [])]
+    give_up(
+        ["CAP_NET_ADMIN"] if filters or prepared.choice.way != "raw" else [],
+        [Path(path) for path in outputs if path not in (None, "-")],
     )
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TextIO
 
+from gryphon.controller.privileges import give_up
 from gryphon.sender.live.picture import Histories, Look, draw
 from gryphon.sender.process import Process
 from gryphon.sender.replay.measures import Counters, Histogram
@@ -70,6 +71,7 @@ def _view(measures: SharedMeasures, expected_s: float | None, words: int, parent
     from rich.console import Console
     from rich.live import Live
 
+    give_up()
     os.set_blocking(words, False)
     eyes = Eyes(measures)
     histories, second = Histories(), 1.0

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from gryphon.controller.exporter import Exporter
+from gryphon.controller.privileges import give_up
 from gryphon.sender.metrics.figures import Subject, figures
 from gryphon.sender.process import Process
 from gryphon.sender.shared_measures import SharedMeasures, Told
@@ -40,6 +41,7 @@ def served(text: str, measures: SharedMeasures, subject: Subject) -> Iterator[No
 
 def _serve(exporter: Exporter, measures: SharedMeasures, parent: int) -> None:
     """In the process: until the run is over, or its process gone."""
+    give_up()
     exporter.start()
     gone = Told(measures, parent).is_gone
     while measures.served and not gone():
