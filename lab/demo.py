@@ -13,7 +13,6 @@ from gryphon.controller.errors import InputFault
 from gryphon.lab import leftovers, needs
 from gryphon.lab.commands import options, script
 from gryphon.lab.hosts import Lab
-from gryphon.lab.processes import NAMESPACES
 from gryphon.lab.recording import Recording, record
 from gryphon.lab.replay import replay
 from gryphon.lab.servers import PORT, Nginx
@@ -59,7 +58,7 @@ def _demo(users: int, keep: bool) -> int:
         agree = [_replay(lab, nginx, topology, recording, users) for topology in TOPOLOGIES]
         if keep:
             lab.route_forged("sender")
-            _say(_how_to_enter(lab, recording))
+            _say(_how_to_enter(recording))
     _say("\nAll counts agree in all topologies." if all(agree) else "\nSome counts differ.")
     return 0 if all(agree) else 1
 
@@ -71,8 +70,8 @@ def _replay(lab: Lab, nginx: Nginx, topology: Topology, recording: Recording, us
     return all(row.agrees for row in rows)
 
 
-def _how_to_enter(lab: Lab, recording: Recording) -> str:
-    enter = "\n".join(f"  sudo nsenter --net={NAMESPACES / lab.namespace(host)} bash" for host in HOSTS)
+def _how_to_enter(recording: Recording) -> str:
+    enter = "\n".join(f"  sudo {script('gryphon')} demo --enter {host}" for host in HOSTS)
     send = shlex.join([script("gryphon"), *options(recording, "xdp:eth0", 1000)])
     return (
         f"\nThe lab stays, with nginx and the recording. To enter a host:\n{enter}\n"

@@ -55,9 +55,16 @@ app.command(no_args_is_help=True)(inspect)
 def demo(
     users: Annotated[int, typer.Option("-u", "--users", help="Simulated users per topology.")] = 1000,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up and say how to enter it.")] = False,
+    enter: Annotated[
+        str | None, typer.Option("--enter", metavar="HOST", help="A shell in a host of the kept lab.")
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove labs that were kept.")] = False,
 ) -> None:
     """Record real clients and replay them in all three topologies, in a lab of network namespaces."""
+    if enter is not None:
+        from gryphon.lab.enter import enter as become_shell
+
+        become_shell(enter)
     from gryphon.lab.demo import run_demo
 
     raise typer.Exit(run_demo(users=users, keep=keep, remove=remove))
