@@ -1,6 +1,6 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-bpf leak faults lint manual install uninstall clean
+.PHONY: help setup demo test fuzz fuzz-bpf leak faults dist lint manual install uninstall clean
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -16,6 +16,7 @@ help:
 	@echo "make faults  what a run makes of dead processes, a cut or slow channel, a server short of files (build/faults.txt)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make manual  manual pages out of the commands and the docs (manual/pages)"
+	@echo "make dist    wheel and source distribution in dist/"
 	@echo "make install links both commands into /usr/local/bin, where sudo looks, and installs the manual pages"
 	@echo "make clean   removes .venv and everything that was built"
 
@@ -62,6 +63,10 @@ lint: setup
 manual: setup
 	.venv/bin/python -m manual
 
+# From elsewhere: here build/ would be taken for the package of that name.
+dist: setup
+	cd / && $(CURDIR)/.venv/bin/python -m build --outdir $(CURDIR)/dist $(CURDIR)
+
 # sudo does not look into virtual environments. Links: what this checkout is, is what runs.
 PREFIX := /usr/local
 install: setup
@@ -76,5 +81,5 @@ uninstall:
 	$(SUDO) rm -f $(addprefix $(PREFIX)/share/man/man8/,$(notdir $(wildcard manual/pages/*.8)))
 
 clean:
-	$(SUDO) rm -rf build .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	$(SUDO) rm -rf build dist .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	$(SUDO) find . -name __pycache__ -type d -prune -exec rm -rf {} +
