@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.lab import leftovers, needs
@@ -25,7 +25,7 @@ def enter(host: str) -> NoReturn:
     needs.check(("nsenter",))
     if not (NAMESPACES / (leftovers.KEPT + host)).exists():
         raise EnvironmentFault("There is no kept lab: `gryphon demo --keep` makes one.")
-    line, environment = shell(leftovers.KEPT, cast(HostName, host), os.environ.get("PATH", os.defpath))
+    line, environment = shell(leftovers.KEPT, host, os.environ.get("PATH", os.defpath))
     os.execve(line[0], line, {**os.environ, **environment})
 
 

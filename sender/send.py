@@ -281,8 +281,8 @@ def _leave(result: Result, options: SendOptions, notes: list[str]) -> None:
             leave(result, options, notes)
         except InputFault as fault:
             faults.append(fault)
-    for fault in faults[1:]:
-        log.error("%s", fault)
+    for further in faults[1:]:
+        log.error("%s", further)
     if faults:
         raise faults[0]
 
