@@ -91,7 +91,7 @@ def _progress(look: Look, expected_s: float | None, columns: int) -> Text:
     if expected_s is None:
         return line.append(f"{clock(look.time_s)}  ", "bold").append("until it is stopped")
     left = expected_s - look.time_s
-    words = f"{clock(left)} left" if left >= 0.5 else "waiting for the last answers"
+    words = f"{clock(max(left, 1.0))} left" if left > 0 else "waiting for the last answers"
     width = max(min(28, columns - 52), 8)
     done = int(min(look.time_s / max(expected_s, 1e-9), 1.0) * width)
     line.append(f"{clock(look.time_s)} of about {clock(expected_s)}  ", "bold")

@@ -84,6 +84,7 @@ def test_a_run_without_an_end_has_no_bar() -> None:
 
 def test_beyond_the_expected_end_answers_are_awaited() -> None:
     assert "waiting for the last answers" in shown(look(), expected_s=60.0)
+    assert "1 s left" in shown(look(), expected_s=83.2)
 
 
 def test_lost_records_are_said_where_there_are_some() -> None:
