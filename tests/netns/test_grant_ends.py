@@ -26,10 +26,9 @@ MARK = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b
     [
         (signal.SIGTERM, []),
         (signal.SIGKILL, ["--threads", "3"]),
-        (signal.SIGKILL, ["--transmit", "xdp", "-o", "eth0"]),
         (signal.SIGTERM, ["--threads", "2", "--transmit", "xdp", "-o", "eth0"]),
     ],
-    ids=["stopped", "killed, threads", "killed, xdp", "stopped, threads and xdp"],
+    ids=["stopped", "killed, threads", "stopped, threads and xdp"],
 )
 def test_no_packet_leaves_a_second_after_the_intercept_ended(
     lab: Lab, nginx: Nginx, recording: Recording, taking: None, number: signal.Signals, more: list[str]
