@@ -7,6 +7,7 @@ an intercept; a grant outlives its connection; what waits exceeds its bounds.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,15 @@ def attack_intercept(rng: Random) -> bool:
     data = warper.stream(sender_steps(rng, TOKEN if knows else "another token"))
     wire = Wire(iter(warper.pieces(data)), ends=rng.random() < 0.7, room=rng.choice((1 << 30, 1 << 30, 100, 1, 0)))
     kernel = FakeInterception(sample=rng.choice((0, 64)))
+    try:
+        return _attack(wire, kernel, knows, data, rng)
+    finally:
+        for ring in kernel.rings:
+            os.close(ring.fileno())
+
+
+def _attack(wire: Wire, kernel: FakeInterception, knows: bool, data: bytes, rng: Random) -> bool:
+    """The stream against the intercept's connections."""
     limits = Limits(outbox=1 << 16, allowance=rng.choice(_ALLOWANCES))
     leases = Leases(kernel, Policy(), 600, list, others=list)
     desk = Desk(kernel, leases, TOKEN, limits, logging.getLogger("gryphon.intercept"))
