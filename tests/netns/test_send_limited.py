@@ -14,6 +14,7 @@ from gryphon.lab.commands import options
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import Recording
 from gryphon.lab.servers import Nginx
+from gryphon.lab.waiting import until
 from gryphon.lab.wiring import SERVER_V4
 
 LIMITS = ["--max-users", "100", "--max-rate", "100", "--max-packets", "4000"]
@@ -96,6 +97,7 @@ def test_a_sender_that_obeys_no_limit_loses_its_grant(lab: Lab, line: list[str])
 
 
 def test_the_fingerprint_that_is_said_at_the_start_is_enough(lab: Lab, nginx: Nginx, line: list[str]) -> None:
+    until("the line that says so", lambda: "with TLS, fingerprint" in said(lab))
     found = re.search("with TLS, fingerprint ([0-9a-f]{64})", said(lab))
     assert found
     pinned = [*line[: line.index("--tls-ca")], "--tls-fingerprint"]
