@@ -1,6 +1,6 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-bpf leak faults documented pictures dist lint manual install uninstall clean
+.PHONY: help setup demo test fuzz fuzz-bpf leak faults soak documented pictures dist lint manual install uninstall clean
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -14,6 +14,7 @@ help:
 	@echo "make fuzz-bpf  ten million frames to the BPF programs and to the same rules in Python (FUZZ_PACKETS=...)"
 	@echo "make leak    captures beyond the interception while runs live and die in every way, in all three topologies"
 	@echo "make faults  what a run makes of dead processes, a cut or slow channel, a server short of files (build/faults.txt)"
+	@echo "make soak    an hour of users that come back, and what of memory, files, threads, latency drifts (SOAK_SECONDS=...)"
 	@echo "make documented  the commands of docs/tutorial.md and docs/howto/ as they are written, in the lab: three minutes"
 	@echo "make pictures    docs/pictures out of real runs in the lab"
 	@echo "make lint    ruff and mypy --strict"
@@ -53,6 +54,10 @@ leak: setup
 
 faults: setup
 	$(SUDO) .venv/bin/python -m pytest tests/faults
+
+SOAK_SECONDS := 3600
+soak: setup
+	$(SUDO) .venv/bin/python -m benchmarks.soak --seconds $(SOAK_SECONDS)
 
 documented: setup
 	$(SUDO) env GRYPHON_DOCUMENTED=all .venv/bin/python -m pytest tests/netns/test_documented.py
