@@ -82,7 +82,8 @@ class Pace:
             return []
         held = self.held_ns / 1e9
         return [
-            f"the intercept's limits held this run back for {held:,.1f} s in all: lateness and latencies since due have that in them"
+            f"the intercept's limits held this run back for {held:,.1f} s in all: lateness and "
+            "latencies since due have that in them"
         ]
 
 
