@@ -25,6 +25,7 @@ from gryphon.sender.results.histogram import Counts
 from gryphon.sender.shared_measures import SharedMeasures, Told
 
 PERIOD_S = 0.2
+_GIVES_WAY = 10  # a tenth of the weight of who sends, sched(7)
 WINDOW_S = 1.0
 """Rates and latencies shown are those of so long a stretch."""
 
@@ -67,7 +68,8 @@ def _screen_log_to(stream: TextIO) -> Iterator[None]:
 
 
 def _view(measures: SharedMeasures, expected_s: float | None, words: int, parent: int) -> None:
-    """In the process of the view."""
+    """In the process of the view, which gives way to the one that sends where they meet on a core."""
+    os.nice(_GIVES_WAY)
     from rich.console import Console
     from rich.live import Live
 
