@@ -81,10 +81,8 @@ class Pace:
         if self.held_ns < 10_000_000:
             return []
         held = self.held_ns / 1e9
-        return [
-            f"the intercept's limits held this run back for {held:,.1f} s in all: lateness and "
-            "latencies since due have that in them"
-        ]
+        shown = "lateness and latencies since due have that in them"
+        return [f"the intercept's limits held this run back for {held:,.1f} s in all: {shown}"]
 
 
 class PacedLoop(Loop):
