@@ -44,7 +44,7 @@ def _pattern(text: str) -> re.Pattern[bytes]:
         raise InputFault("--ignore '' matches nothing: give a regular expression, or leave it out")
     try:
         return re.compile(text.encode(errors="surrogateescape"), re.DOTALL)  # bytes of the command line as they are
-    except (re.error, UnicodeEncodeError) as error:
+    except (re.error, RecursionError, OverflowError, UnicodeEncodeError) as error:
         raise InputFault(f"--ignore {text} is not a regular expression: {error}") from error
 
 

@@ -181,7 +181,7 @@ def _place(table: Table) -> tuple[re.Pattern[bytes] | None, int, int]:
     if text is not None and offset is None and length is None:
         try:
             return re.compile(text.encode(errors="surrogateescape")), 0, 0  # bytes of the command line as they are
-        except (re.error, UnicodeEncodeError) as error:
+        except (re.error, RecursionError, OverflowError, UnicodeEncodeError) as error:
             raise table.fault(f"match = {shown(text)} is not a regular expression: {error}") from error
     if text is not None or offset is None or length is None:
         raise table.fault("say where the field is: either match, or offset and length")

@@ -243,3 +243,9 @@ def test_a_configuration_is_taken_or_refused_with_a_sentence(
     file.write_text(text[: cut if cut < 100 else None])
     context: Any = SimpleNamespace(command=SEND, default_map=None)
     refuses_with_a_sentence(lambda: read_config(context, None, file))
+
+
+@pytest.mark.parametrize("text", ["(" * 3000, "a{99999999999999999999}"], ids=["too deep", "too often"])
+def test_an_expression_that_python_cannot_hold_is_none(text: str) -> None:
+    with pytest.raises(InputFault, match="is not a regular expression"):
+        parse_verify("16", (text,), parse_places("xdp:eth0", 36524))
