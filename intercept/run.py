@@ -43,7 +43,8 @@ class Stops:
         self._at_once = False
         self.server: Server | None = None
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants SIGHUP ignored
+            # nohup wants SIGHUP ignored; a script's & has SIGINT ignored, which `kill -INT` is not to be
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

@@ -113,6 +113,18 @@ def test_a_stop_without_any_grant_detaches_at_once(lab: Lab, number: signal.Sign
     assert attached(lab) == ""
 
 
+def test_one_that_a_script_started_in_the_background_is_stopped_by_sigint(lab: Lab) -> None:
+    """A shell without job control starts such processes with SIGINT ignored (POSIX, 2.11)."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        intercept = Intercept(lab, "server", "background", "--tc", "eth0")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    intercept.is_ready()
+    intercept.signal(signal.SIGINT)
+    assert intercept.ends() == 0
+
+
 def test_a_stop_ends_the_senders_and_lingers_then_leaves_nothing(lab: Lab) -> None:
     intercept = Intercept(lab, "server", "linger", "--tc", "eth0", "--linger", "2")
     intercept.is_ready()
