@@ -173,6 +173,19 @@ def test_one_that_keeps_ends_at_once_and_the_next_takes_over(lab: Lab) -> None:
         following.says("took over what an earlier intercept left on eth0")
 
 
+def test_one_that_keeps_goes_on_keeping_what_it_took_over(lab: Lab) -> None:
+    with intercepting(lab, "killed-first", "--tc", "eth0") as killed:
+        sender(lab, "of-killed-first").says("granted")
+        killed.signal(signal.SIGKILL)
+        killed.ends()
+        heir = Intercept(lab, "server", "keeping-heir", "--tc", "eth0", "--keep")
+        heir.is_ready()
+        heir.signal(signal.SIGTERM)
+        assert heir.ends() == 0
+        assert "eth0 goes on dropping answers to 10.17.15.0/24 for" in heir.said
+        assert attached(lab) == "bpf clsact"
+
+
 def test_one_that_keeps_leaves_nothing_where_it_holds_nothing(lab: Lab) -> None:
     intercept = Intercept(lab, "server", "keeping-nothing", "--tc", "eth0", "--keep")
     intercept.is_ready()
