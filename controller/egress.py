@@ -19,6 +19,7 @@ FUNCTION = "intercept_egress"
 NAME = "gryphon_egress"
 HANDLE = 0x67727970
 """Our filter's handle, "gryp": nobody else's by accident, and needed to replace it in one step."""
+_GROUPS = 0x1 | 0x8  # RTMGRP_LINK, RTMGRP_TC (include/uapi/linux/rtnetlink.h)
 _EGRESS, _INGRESS = 0xFFFFFFF3, 0xFFFFFFF2  # TC_H_CLSACT with TC_H_MIN_EGRESS, TC_H_MIN_INGRESS
 _CLSACT = 0xFFFF0000
 _ETH_P_ALL = 0x0003
@@ -49,7 +50,7 @@ class EgressHook:
 
     def attach(self, program: int) -> None:
         """Adds our filter before all others, or puts the program in the place of that of the one found."""
-        self._changes = Changes()  # before it: nothing between the two is missed
+        self._changes = Changes(_GROUPS)  # before it: nothing between the two is missed
         with _route() as route:
             if self._priority:
                 self._filter(route, "replace-filter", program)
@@ -83,7 +84,7 @@ class EgressHook:
         """Whether the filter that was attached still is; the filters are listed only after a change of any."""
         if not is_there(self._place.interface, self._place.index):
             return False
-        if self._changes is None or not self._changes.any():
+        if self._changes is None or not self._changes.heard():
             return True
         return self.find()
 

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.controller.changes import Changes
 from gryphon.controller.errors import EnvironmentFault
-from gryphon.sender.transmit.follow import Changes, Follower, Following
+from gryphon.sender.transmit.follow import GROUPS, Follower, Following
 from gryphon.sender.transmit.hops import Hop, find_hops, find_ways
 from gryphon.sender.transmit.interface import Targets, Transmitter
 from gryphon.sender.transmit.link import LinkTransmitter
@@ -149,7 +150,7 @@ def _raw(targets: Targets, why: str = "") -> Choice:
 
 def _hops(targets: Targets, device: str | None) -> list[Hop]:
     """The next hop to each target."""
-    with closing(Changes()) as changes, closing(Tables()) as tables:
+    with closing(Changes(GROUPS)) as changes, closing(Tables()) as tables:
         return find_hops(tables, find_ways(tables, targets, device), changes.wait)
 
 

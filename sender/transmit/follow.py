@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import select
-import socket
 from collections.abc import Sequence
 from typing import Protocol
 
+from gryphon.controller.changes import Changes
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.transmit.hops import Asked, Hop, find_ways, known_hops
 from gryphon.sender.transmit.interface import Targets
@@ -16,8 +14,7 @@ from gryphon.sender.transmit.interface import Targets
 log = logging.getLogger("gryphon")
 
 # RTMGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV4_RULE, _IPV6_ROUTE and RTNLGRP_IPV6_RULE, include/uapi/linux/rtnetlink.h
-_GROUPS = 0x1 | 0x4 | 0x40 | 0x80 | 0x400 | 1 << 18
-_ROUTE_FAMILY = 0  # NETLINK_ROUTE
+GROUPS = 0x1 | 0x4 | 0x40 | 0x80 | 0x400 | 1 << 18
 
 
 class Following(Protocol):
@@ -32,37 +29,6 @@ class Closable(Asked, Protocol):
 
     def close(self) -> None:
         """Close the socket."""
-
-
-class Changes:
-    """Hears that something about links, routes or neighbours has changed; what, the tables say."""
-
-    def __init__(self) -> None:
-        flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, flags, _ROUTE_FAMILY)
-        self._socket.bind((0, _GROUPS))
-
-    def heard(self) -> bool:
-        """Whether anything has changed since the last call; returns at once."""
-        any_change = False
-        while True:
-            try:
-                self._socket.recv(1)  # the rest of the message goes, too
-            except BlockingIOError:
-                return any_change
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:  # more changes than the socket holds
-                    raise
-            any_change = True
-
-    def wait(self, seconds: float) -> None:
-        """Sleep until something has changed, at most so long."""
-        select.select([self._socket], [], [], seconds)
-        self.heard()
-
-    def close(self) -> None:
-        """Close the socket; calling it twice does no harm."""
-        self._socket.close()
 
 
 class Follower:
@@ -95,7 +61,7 @@ class Follower:
         self._device = device
         self._hops = list(hops)
         self._transmitter = transmitter
-        self._changes = Changes() if changes is None else changes
+        self._changes = Changes(GROUPS) if changes is None else changes
         self._ways = find_ways(tables, targets, device)
         self._behind = True  # the hops were found some time ago
         self._may_use = True

@@ -9,11 +9,12 @@ from ipaddress import ip_address
 import pytest
 from pyroute2.netns import setns
 
+from gryphon.controller.changes import Changes
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.hosts import Lab
 from gryphon.lab.waiting import until
 from gryphon.lab.wiring import LINKS, SERVER_V4, SERVER_V6
-from gryphon.sender.transmit.follow import Changes, Follower
+from gryphon.sender.transmit.follow import GROUPS, Follower
 from gryphon.sender.transmit.hops import Hop, find_hops, find_ways
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.netlink import Tables
@@ -45,7 +46,7 @@ def forget(lab: Lab, address: str) -> None:
 
 
 def find(address: str, device: str | None = None, patience_s: float = 20) -> Hop:
-    changes = Changes()
+    changes = Changes(GROUPS)
     tables = Tables()
     try:
         ways = find_ways(tables, [Target(ip_address(address), 80, 0)], device)
@@ -101,7 +102,7 @@ class Told(list[str]):
 @pytest.fixture
 def followed(sender: Lab) -> Iterator[tuple[Follower, Told]]:
     """A follower of the server."""
-    changes, tables, told = Changes(), Tables(), Told()
+    changes, tables, told = Changes(GROUPS), Tables(), Told()
     targets = [Target(ip_address(SERVER_V4), 80, 0)]
     hops = find_hops(tables, find_ways(tables, targets))
     yield Follower(tables, targets, None, hops, told, changes), told

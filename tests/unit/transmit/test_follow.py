@@ -12,7 +12,8 @@ import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 from tables import FAILED, PERMANENT, REACHABLE, Netlink, link, route
 
-from gryphon.sender.transmit.follow import Changes, Follower
+from gryphon.controller.changes import Changes
+from gryphon.sender.transmit.follow import Follower
 from gryphon.sender.transmit.hops import Hop, find_hops, find_ways
 from gryphon.sender.transmit.interface import Target
 from gryphon.sender.transmit.netlink import Tables
