@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
-from gryphon.controller.errors import InputFault
 from gryphon.controller.privileges import give_up
 from gryphon.controller.tls import trust
 from gryphon.controller.tokens import find_token
@@ -19,6 +16,7 @@ from gryphon.sender.consent.ask import ask_consent
 from gryphon.sender.facts import Run, gather, refused
 from gryphon.sender.intents import intents, whole_intent
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
+from gryphon.sender.leaving import check_outputs, leave, outputs, show_traces
 from gryphon.sender.live.expected import expected_s
 from gryphon.sender.live.view import live_view, wanted
 from gryphon.sender.loop import Stop
@@ -29,8 +27,7 @@ from gryphon.sender.play import HEAD_START_NS, await_start, new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
 from gryphon.sender.rehearsal import describe
 from gryphon.sender.results.progress import Progress
-from gryphon.sender.results.result import Result, build_result
-from gryphon.sender.results.summary import summarize
+from gryphon.sender.results.result import build_result
 from gryphon.sender.results.thresholds import parse_all
 from gryphon.sender.shared_measures import SharedMeasures
 from gryphon.sender.transmit.choose import Sending
@@ -49,10 +46,7 @@ def run_send(options: SendOptions) -> int:
     thresholds = parse_all(options.fail_if)
     places = parse_places(options.intercept, options.port, trust(options.tls_ca, options.tls_fingerprint))
     token = find_token(options.token, options.token_file)
-    for path in (options.json, options.report, options.csv):
-        _check_writable(path)
-    if options.is_traced:
-        _check_writable(str(options.trace_file), "the trace")
+    check_outputs(options)
     prepared = prepare(options, parse_verify(options.verify, options.ignore, places))
     secret = token.value if token else None
     if options.dry_run:
@@ -67,7 +61,7 @@ def run_send(options: SendOptions) -> int:
     for name, error in refused(run.outcomes).items():
         notes.append(f"this host refused {error.packets} packets with {name}, such as {error.example}")
     if options.is_traced:
-        _show_traces(prepared, run)
+        show_traces(prepared, run)
     result = build_result(gather(prepared, run), thresholds)
     packets = result.document["packets"]
     log.info(
@@ -77,38 +71,8 @@ def run_send(options: SendOptions) -> int:
         f"{packets['sent']:,}",
         f"{packets['responses']:,}",
     )
-    _leave(result, options, notes)
+    leave(result, options, notes)
     return result.exit_status
-
-
-def _show_traces(prepared: Prepared, run: Run) -> None:
-    """The packets of failed or chosen sessions, on the terminal and as a capture."""
-    from gryphon.sender.trace.show import transcripts, write_capture
-
-    options, targets = prepared.options, prepared.choice.targets
-    traced = sorted((each for outcome in run.outcomes for each in outcome.traced), key=lambda each: each.user)
-    shown = traced[: options.trace or None]
-    for line in transcripts(shown, targets):
-        print(line, file=sys.stderr)
-    if not shown:
-        print("trace       no session that was watched has failed", file=sys.stderr)
-        return
-    write_capture(options.trace_file, shown, targets, time.time_ns() - time.monotonic_ns())
-    print(f"trace       these packets are in {options.trace_file}\n", file=sys.stderr)
-
-
-def _check_writable(path: str | None, what: str = "the result") -> None:
-    """A file that cannot be written is found out before the run, not after it."""
-    if path is None or path == "-":
-        return
-    new = not Path(path).exists()
-    try:
-        with Path(path).open("a"):
-            pass
-    except OSError as error:
-        raise InputFault(f"{what} cannot be written to {path}: {error.strerror}") from error
-    if new:
-        Path(path).unlink()
 
 
 def _open_sending(prepared: Prepared, intercepts: Intercepts) -> Sending:
@@ -253,13 +217,8 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
 
 def _give_up_privileges(prepared: Prepared, places: list[Place]) -> None:
     """Everything is open: keep what the frames' neighbours, and a filter to be removed at the end, take."""
-    options = prepared.options
     filters = any(place.hook == "tc" for place in places)
-    outputs = [options.json, options.report, options.csv, *([options.trace_file] if options.is_traced else [])]
-    give_up(
-        ["CAP_NET_ADMIN"] if filters or prepared.choice.way != "raw" else [],
-        [Path(path) for path in outputs if path not in (None, "-")],
-    )
+    give_up(["CAP_NET_ADMIN"] if filters or prepared.choice.way != "raw" else [], outputs(prepared.options))
 
 
 def _log_start(options: SendOptions, intercepts: list[str]) -> None:
@@ -271,51 +230,3 @@ def _log_start(options: SendOptions, intercepts: list[str]) -> None:
         options.transfer,
         "; ".join(intercepts),
     )
-
-
-def _leave(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """Summary, JSON, page and series: each is tried though another cannot be written, for the run is over."""
-    faults = []
-    for leave in (_show, _leave_json, _leave_pages):
-        try:
-            leave(result, options, notes)
-        except InputFault as fault:
-            faults.append(fault)
-    for further in faults[1:]:
-        log.error("%s", further)
-    if faults:
-        raise faults[0]
-
-
-def _show(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """The summary, and the JSON where it goes to standard output."""
-    json = options.json == "-"
-    try:
-        print(summarize(result.document, notes), end="", file=sys.stderr if json else sys.stdout, flush=True)
-        if json:
-            result.write("-")
-            sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()  # the reader has seen enough: the run's own status counts
-    except OSError as error:
-        _discard_output()
-        raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
-
-
-def _leave_json(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """The JSON in a file."""
-    if options.json not in (None, "-"):
-        result.write(options.json)
-
-
-def _leave_pages(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """The report and the series, where they were asked for; the summary has been seen by then."""
-    if options.report is not None or options.csv is not None:
-        from gryphon.sender.report.run import write_after_run
-
-        write_after_run(result, options.report, options.csv)
-
-
-def _discard_output() -> None:
-    """Let Python's own flush at the end of the process meet nobody."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

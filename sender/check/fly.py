@@ -17,20 +17,19 @@ from gryphon.controller.forged import objection
 from gryphon.controller.source import Service
 from gryphon.sender.check.canary import Canary, Outcome
 from gryphon.sender.check.course import flight as course
+from gryphon.sender.check.exchange import read_last, send_all
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Cause, Flight
 from gryphon.sender.intents import whose
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, taken_addresses
 from gryphon.sender.ranges import Pool
-from gryphon.sender.replay.packet import Packets
 from gryphon.sender.transmit.interface import Target, Transmitter
 
 MOST = 4
 """Canaries of one check."""
 _TURN_S = 0.02
 _FIRST_PORT, _PORTS = 32_768, 28_233  # as the users have them (replay/addresses.py)
-_LAST_S = 0.05  # the answer to the reset, if any, is still dropped
 
 Tell = Callable[[str], None]
 
@@ -113,7 +112,7 @@ def _fly_all(request: Request, intercepts: Intercepts, facts: Facts, tell: Tell)
         for (index, service), network in plan:
             flight = course(service, network, request.places[0], intercepts.opened[0].grant.intercept, facts)
             flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
-    _drop_last(intercepts)
+    read_last([intercepts])
     return flown
 
 
@@ -141,7 +140,7 @@ def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmi
     told = 0
     packets = canary.start(time.monotonic_ns())
     while True:
-        _send(transmitter, packets)
+        send_all(transmitter, packets)
         refused = [name for name, error in transmitter.errors().items() if error != before.get(name)]
         if refused and canary.outcome is None:
             canary.refused_here(refused[0])
@@ -166,19 +165,3 @@ def _ended(canary: Canary, outcome: Outcome, flight: Flight, tell: Tell) -> Flow
     if look := where_to_look(outcome, flight):
         tell(look)
     return Flown(flight, outcome, tuple(canary.steps), tuple(found))
-
-
-def _send(transmitter: Transmitter, packets: Packets) -> None:
-    """All of them; a full queue is waited for."""
-    taken = transmitter.send(packets) if len(packets) else 0
-    while taken < len(packets):
-        transmitter.wait_writable(0.01)
-        taken += transmitter.send(packets[taken:])
-
-
-def _drop_last(intercepts: Intercepts) -> None:
-    """What the server may still say is read, and so the grant ends with nothing under way."""
-    until = time.monotonic() + _LAST_S
-    while (left := until - time.monotonic()) > 0:
-        intercepts.wait(left)
-        intercepts.read()

@@ -7,22 +7,20 @@ import random
 import time
 from collections.abc import Sequence
 
-from gryphon.controller.errors import EnvironmentFault, GrantLost
+from gryphon.controller.errors import GrantLost
+from gryphon.sender.check.exchange import read_last, send_all
 from gryphon.sender.consent.pairs import choose_pairs, count_pairs
 from gryphon.sender.consent.probes import Probes
 from gryphon.sender.consent.refusal import not_sent, silence
 from gryphon.sender.consent.shown import Shown
 from gryphon.sender.intercepts import Intercepts, Place, wait_for
 from gryphon.sender.prepare import Prepared
-from gryphon.sender.replay.packet import Packets
 from gryphon.sender.transmit.interface import Transmitter
 
 log = logging.getLogger("gryphon")
 
 _TURN_S = 0.05  # a channel is read at least so often
 _HEADERS = {4: 40, 6: 60}  # of IP and TCP, which the MSS leaves out (RFC 9293, 3.7.1)
-_STUCK_S = 4.0  # a device that takes no packet for so long never will
-_LAST_S = 0.05  # what answers the resets of a run that does not start, if anything, is still dropped
 
 
 def ask_consent(
@@ -60,12 +58,12 @@ def _ask(prepared: Prepared, places: Sequence[Place], sources: Sequence[Intercep
     except GrantLost:
         raise  # without a grant nothing is sent
     except BaseException:
-        _send(transmitter, probes.end())
+        send_all(transmitter, probes.end())
         raise
     silent = probes.silent
     if silent:
-        _send(transmitter, probes.end())
-        _drop_last(sources)
+        send_all(transmitter, probes.end())
+        read_last(sources)
         raise not_sent(silent[0], error, grants, places) if error else silence(silent, len(pairs), grants, places)
     shown = Shown(probes.all, count_pairs(services, pools)[1], grants)
     log.info("%s", shown.line())
@@ -77,7 +75,7 @@ def _fly(probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter
     before = dict(transmitter.errors())
     while True:
         now = time.monotonic_ns()
-        _send(transmitter, probes.look(now))
+        send_all(transmitter, probes.look(now))
         refused = [name for name, error in transmitter.errors().items() if error != before.get(name)]
         if refused or probes.over(now):
             return refused[0] if refused else ""
@@ -85,24 +83,4 @@ def _fly(probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter
         for share, source in enumerate(sources):
             records = source.read().records
             ours = records[records["generation"] == source.generation]
-            _send(transmitter, probes.take(share, ours))
-
-
-def _send(transmitter: Transmitter, packets: Packets) -> None:
-    """All of them; a full queue is waited for."""
-    taken, until = 0, time.monotonic() + _STUCK_S
-    while taken < len(packets):
-        taken += transmitter.send(packets[taken:])
-        if taken < len(packets):
-            transmitter.wait_writable(0.01)
-            if time.monotonic() > until:
-                raise EnvironmentFault(f"the device has taken no packet for {_STUCK_S:g} s: is its link up?")
-
-
-def _drop_last(sources: Sequence[Intercepts]) -> None:
-    """What the servers may still say is read, and so the grants end with nothing under way."""
-    until = time.monotonic() + _LAST_S
-    while (left := until - time.monotonic()) > 0:
-        wait_for([intercept for source in sources for intercept in source.opened], left)
-        for source in sources:
-            source.read()
+            send_all(transmitter, probes.take(share, ours))

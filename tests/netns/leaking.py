@@ -82,7 +82,8 @@ class Story:
             os.kill(reader, signal.SIGCONT)
         run.child.send_signal(signal.SIGINT)
         status = run.finish(20)
-        assert status, run.text  # not 130 where it took so long that the grant was lost before
+        # 3 where it took so long that the grant was lost before, 1 where all users had given up by then
+        assert status in (1, 3, 130), run.text
         if status == 130 and run.result["packets"]["ring_lost"]:
             self.told.append("overflow")
 

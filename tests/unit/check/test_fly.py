@@ -15,6 +15,7 @@ from made_up import AWAY, RANGE, SERVICE
 from gryphon.controller.errors import EnvironmentFault, GrantLost, GrantRefused
 from gryphon.controller.record import RECORD, Records
 from gryphon.controller.source import IPNetwork, Service
+from gryphon.sender.check import exchange
 from gryphon.sender.check import fly as flying
 from gryphon.sender.check.canary import ACK, RST, SYN, Outcome
 from gryphon.sender.check.fly import MOST, Flown, Request, fly
@@ -111,7 +112,7 @@ def flown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[Flown], l
 
         monkeypatch.setattr(flying, "open_intercepts", grant)
         monkeypatch.setattr(flying, "_transmitter", lambda services: world)
-        monkeypatch.setattr(flying, "_LAST_S", 0.0)
+        monkeypatch.setattr(exchange, "_LAST_S", 0.0)
         told: list[str] = []
         request = Request(services, parse_pool(clients), [Place("10.16.17.119", 36524)], "token", "auto")
         return fly(request, AWAY, told.append), told

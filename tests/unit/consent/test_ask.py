@@ -12,6 +12,7 @@ from asking import PAIR, record
 
 from gryphon.controller.errors import EnvironmentFault, GrantLost
 from gryphon.controller.record import RECORD
+from gryphon.sender.check import exchange
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.segments import ACK, RST, SYN
 from gryphon.sender.consent import ask, probes, refusal
@@ -70,7 +71,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patience of milliseconds, and a host of which nothing is known."""
     monkeypatch.setattr(probes, "AGAIN_NS", (1_000_000, 2_000_000, 3_000_000))
     monkeypatch.setattr(probes, "PATIENCE_NS", 50_000_000)
-    monkeypatch.setattr(ask, "_LAST_S", 0.0)
+    monkeypatch.setattr(exchange, "_LAST_S", 0.0)
     monkeypatch.setattr(refusal, "gather_quick", lambda asked: Facts())
 
 
@@ -161,6 +162,6 @@ def test_a_device_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         def wait_writable(self, timeout_s: float) -> None:
             pass
 
-    monkeypatch.setattr(ask, "_STUCK_S", 0.01)
+    monkeypatch.setattr(exchange, "_STUCK_S", 0.01)
     with pytest.raises(EnvironmentFault, match="the device has taken no packet"):
         asking(Jammed(None), [Source()])
