@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from gryphon.controller.errors import InputFault
@@ -46,8 +47,10 @@ def _check_writable(path: str | None, what: str = "the result") -> None:
         Path(path).unlink()
 
 
-def show_traces(prepared: Prepared, run: Run) -> None:
-    """The packets of failed or chosen sessions, on the terminal and as a capture."""
+def _show_traces(prepared: Prepared, run: Run) -> None:
+    """The packets of failed or chosen sessions, on the terminal and as a capture, where that was asked for."""
+    if not prepared.options.is_traced:
+        return
     from gryphon.sender.trace.show import transcripts, write_capture
 
     options, targets = prepared.options, prepared.choice.targets
@@ -62,12 +65,24 @@ def show_traces(prepared: Prepared, run: Run) -> None:
     print(f"trace       these packets are in {options.trace_file}\n", file=sys.stderr)
 
 
-def leave(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """Summary, JSON, page and series: each is tried though another cannot be written, for the run is over."""
+def leave(result: Result, prepared: Prepared, run: Run, notes: list[str]) -> None:
+    """Everything: each part is tried though another cannot be written, for the run is over.
+
+    Raises:
+        InputFault: the first that could not be; the log has the others.
+    """
+    options = prepared.options
+    parts = (
+        partial(_show_traces, prepared, run),
+        partial(_show, result, options, notes),
+        partial(_leave_json, result, options),
+        partial(_leave_pages, result, options.report, None),
+        partial(_leave_pages, result, None, options.csv),
+    )
     faults = []
-    for part in (_show, _leave_json, _leave_pages):
+    for part in parts:
         try:
-            part(result, options, notes)
+            part()
         except InputFault as fault:
             faults.append(fault)
     for further in faults[1:]:
@@ -91,18 +106,18 @@ def _show(result: Result, options: SendOptions, notes: list[str]) -> None:
         raise InputFault(f"the result cannot be written to standard output: {error.strerror}") from error
 
 
-def _leave_json(result: Result, options: SendOptions, notes: list[str]) -> None:
+def _leave_json(result: Result, options: SendOptions) -> None:
     """The JSON in a file."""
     if options.json not in (None, "-"):
         result.write(options.json)
 
 
-def _leave_pages(result: Result, options: SendOptions, notes: list[str]) -> None:
-    """The report and the series, where they were asked for; the summary has been seen by then."""
-    if options.report is not None or options.csv is not None:
+def _leave_pages(result: Result, report: str | None, csv: str | None) -> None:
+    """The report, the series, where they were asked for; the summary has been seen by then."""
+    if report is not None or csv is not None:
         from gryphon.sender.report.run import write_after_run
 
-        write_after_run(result, options.report, options.csv)
+        write_after_run(result, report, csv)
 
 
 def _discard_output() -> None:

@@ -16,7 +16,7 @@ from gryphon.sender.consent.ask import ask_consent
 from gryphon.sender.facts import Run, gather, refused
 from gryphon.sender.intents import intents, whole_intent
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
-from gryphon.sender.leaving import check_outputs, leave, outputs, show_traces
+from gryphon.sender.leaving import check_outputs, leave, outputs
 from gryphon.sender.live.expected import expected_s
 from gryphon.sender.live.view import live_view, wanted
 from gryphon.sender.loop import Stop
@@ -60,8 +60,6 @@ def run_send(options: SendOptions) -> int:
     notes = list(run.notes)
     for name, error in refused(run.outcomes).items():
         notes.append(f"this host refused {error.packets} packets with {name}, such as {error.example}")
-    if options.is_traced:
-        show_traces(prepared, run)
     result = build_result(gather(prepared, run), thresholds)
     packets = result.document["packets"]
     log.info(
@@ -71,7 +69,7 @@ def run_send(options: SendOptions) -> int:
         f"{packets['sent']:,}",
         f"{packets['responses']:,}",
     )
-    leave(result, options, notes)
+    leave(result, prepared, run, notes)
     return result.exit_status
 
 

@@ -17,12 +17,15 @@ def test_a_full_disk_costs_the_files_and_not_the_run_nor_its_summary(
     lab: Lab, nginx: Nginx, recording: Recording
 ) -> None:
     with intercepted(lab, "target") as (topology, _):
-        line = [*options(recording, topology.intercept, 20), "-l", "/dev/full", "--report", "/dev/full"]
-        run = start(lab, line)
+        table = lab.directory / "beside-a-full-disk.csv"
+        full = ["-l", "/dev/full", "--report", "/dev/full", "--trace-users", "0", "--trace-file", "/dev/full"]
+        run = start(lab, [*options(recording, topology.intercept, 20), *full, "--csv", str(table)])
         status = run.finish()
     assert status == 2
     assert run.text.count("the log /dev/full cannot be written: [Errno 28] No space left on device") == 1
-    assert "cannot be written to /dev/full: No space left on device" in run.text
+    assert "the traces cannot be written to /dev/full: No space left on device" in run.text
+    assert "the report cannot be written to /dev/full: No space left on device" in run.text
+    assert len(table.read_text().splitlines()) > 1
     assert "users       requested         20" in run.text
     assert run.result["users"]["completed"] == 20
 
