@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import select
 import signal
 import time
 import traceback
@@ -65,6 +66,19 @@ class Process:
         self._pid = 0
         code = os.waitstatus_to_exitcode(status)
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+    def dismiss(self, what: str, patience_s: float) -> None:
+        """Close one beside the run, which was told to stop; where it had ended by a fault, the log has that."""
+        until = time.monotonic() + patience_s
+        while select.select([self.pipe], [], [], max(until - time.monotonic(), 0))[0]:
+            if not self.has_ended():
+                continue
+            try:
+                self.result()
+            except (Fault, Bug) as fault:
+                log.warning("%s had stopped by itself: %s", what, fault)
+            break
+        self.close(max(until - time.monotonic(), 0))
 
     def close(self, patience_s: float = 10.0) -> None:
         """Wait for it, which was told to stop; then end it."""

@@ -47,7 +47,7 @@ def live_view(measures: SharedMeasures, expected_s: float | None) -> Iterator[No
                 yield
         finally:
             measures.drawn = False
-            viewer.close(patience_s=2.0)
+            viewer.dismiss("the live view", patience_s=2.0)
 
 
 @contextmanager
@@ -69,10 +69,10 @@ def _screen_log_to(stream: TextIO) -> Iterator[None]:
 
 def _view(measures: SharedMeasures, expected_s: float | None, words: int, parent: int) -> None:
     """In the process of the view, which gives way to the one that sends where they meet on a core."""
-    os.nice(_GIVES_WAY)
     from rich.console import Console
     from rich.live import Live
 
+    os.nice(_GIVES_WAY)  # what is loaded once is not to take ten times as long
     give_up()
     os.set_blocking(words, False)
     eyes = Eyes(measures)

@@ -36,7 +36,7 @@ def served(text: str, measures: SharedMeasures, subject: Subject) -> Iterator[No
         yield
     finally:
         measures.served = 0
-        server.close(patience_s=2.0)
+        server.dismiss("the server of the metrics", patience_s=2.0)
 
 
 def _serve(exporter: Exporter, measures: SharedMeasures, parent: int) -> None:

@@ -90,3 +90,20 @@ def test_memory_of_its_own_is_what_it_has_written() -> None:
     grown = result(grow)
     assert isinstance(grown, int)
     assert 18 << 20 < grown < 24 << 20
+
+
+def test_one_beside_the_run_that_failed_is_told_of_when_it_is_dismissed(caplog: pytest.LogCaptureFixture) -> None:
+    Process(lambda: 1 // 0, []).dismiss("the live view", patience_s=10)
+    assert "the live view had stopped by itself: ZeroDivisionError" in caplog.text
+
+
+def test_one_that_ends_when_it_was_told_to_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    Process(lambda: None, []).dismiss("the live view", patience_s=10)
+    assert caplog.text == ""
+
+
+def test_one_that_does_not_end_when_it_is_dismissed_is_ended() -> None:
+    process = Process(signal.pause, [])
+    process.dismiss("the live view", patience_s=0.1)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
