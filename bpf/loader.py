@@ -7,6 +7,8 @@ import ctypes
 import importlib.util
 import logging
 import os
+import platform
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -22,6 +24,9 @@ from gryphon.bpf.quiet import captured_stderr
 
 SYSTEM_PACKAGES = (Path("/usr/lib/python3/dist-packages"), Path("/usr/lib/python3/site-packages"))
 """Where the system's own Python keeps bcc, whichever interpreter runs us."""
+
+TESTED = (6, 1)
+"""The oldest kernel that the programs are loaded on by tests (vagrant/)."""
 
 log = logging.getLogger(__name__)
 
@@ -221,5 +226,16 @@ def _refusal(kind: int, name: str, instructions: bytes, flags: int, error: OSErr
         text = second.log
     log.debug("the verifier about %s: %s", name, text)
     lines = [line for line in text.splitlines() if line and not line.startswith("processed ")]
-    reason = lines[-1] if lines else error.strerror
-    return LoadFault(f"The kernel refuses the program {name} ({reason}); it needs Linux 6.1 or later.", text)
+    reason = lines[-1] if lines else str(error.strerror)
+    return LoadFault(refused(name, reason, platform.release()), text)
+
+
+def refused(name: str, reason: str, release: str) -> str:
+    """The sentence about a program that the verifier refused: what to do hangs on how old the kernel is."""
+    old = tuple(int(number) for number in re.findall(r"\d+", release)[:2]) < TESTED
+    advice = (
+        "it is older than Linux {}.{}, from which on gryphon is tested: take a newer one.".format(*TESTED)
+        if old
+        else "gryphon is to blame, please report it with the lines that --log-level debug adds to the log."
+    )
+    return f"The kernel, {release}, refuses the program {name} ({reason}); {advice}"

@@ -35,10 +35,11 @@ static __always_inline __u64 frame_length(void *ctx, enum hook hook)
 	return hook == HOOK_XDP ? bpf_xdp_get_buff_len(ctx) : ((struct __sk_buff *)ctx)->len;
 }
 
-/* The packet must not be longer than its frame; XDP's length is a call, and for packets in several buffers only. */
+/* The packet must not be longer than its frame; XDP's length is a call, and for packets in several buffers only. Compared as
+ * numbers: Linux 6.1 knows no bound of a length whose bytes were swapped, and lets it not be added to a pointer. */
 static __always_inline bool is_whole(const struct window *w, __u64 bytes, void *ctx, enum hook hook)
 {
-	return w->data + bytes <= w->end || bytes <= frame_length(ctx, hook);
+	return bytes <= (__u64)(w->end - w->data) || bytes <= frame_length(ctx, hook);
 }
 
 static __always_inline bool plain_ipv4(struct plain *p, const struct window *w, void *ctx, enum hook hook)

@@ -30,7 +30,7 @@ def test_a_text_that_does_not_compile(tmp_path: Path, capfd: pytest.CaptureFixtu
 def test_a_program_that_the_verifier_refuses(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     body = "int wrong(struct xdp_md *ctx) { return *(u8 *)(long)ctx->data; }"
     module = loader.compile(text(tmp_path, body), {})
-    with pytest.raises(loader.LoadFault, match=r"^The kernel refuses the program wrong \(.*\)") as fault:
+    with pytest.raises(loader.LoadFault, match=r"^The kernel, [^,]+, refuses the program wrong \(.*\)") as fault:
         module.load(syscall.XDP, "wrong", "wrong")
     assert "\n" not in str(fault.value)
     assert "invalid access to packet" in fault.value.log

@@ -116,3 +116,18 @@ def test_effective_capabilities_are_read_from_proc(tmp_path: Path) -> None:
     status = tmp_path / "status"
     status.write_text("Name:\tx\nCapEff:\t000000c000001000\n")
     assert capabilities.missing(capabilities.effective(status)) == []
+
+
+@pytest.mark.parametrize(
+    ("release", "advice"),
+    [
+        ("5.10.0-30-amd64", "is older than Linux 6.1"),
+        ("6.0", "is older than Linux 6.1"),
+        ("6.1.0-56-cloud-amd64", "please report it"),
+        ("6.12.1", "please report it"),
+    ],
+)
+def test_a_refused_program_is_the_old_kernel_s_fault_or_gryphon_s(release: str, advice: str) -> None:
+    sentence = loader.refused("gryphon_xdp", "no", release)
+    assert sentence.startswith(f"The kernel, {release}, refuses the program gryphon_xdp (no); ")
+    assert advice in sentence
