@@ -6,6 +6,8 @@ these without a word. So a second process does half of the work, where there is 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.compiled import cache_directory, forget_old_caches
@@ -145,10 +148,25 @@ _BESIDE = ("capture", "extract")
 """Jobs of about half the work, for another process: what writes an extract stands on what reads captures."""
 
 
+@functools.cache
+def _processor() -> str:
+    """What numba compiles for, as a digest: on another processor (a home directory or a machine that moved) it compiles
+    again, and that must not come in the middle of a run."""
+    from llvmlite import binding
+    from numba.core import config
+
+    settings: Any = config
+    name = settings.CPU_NAME or binding.get_host_cpu_name()
+    features = settings.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return hashlib.blake2b(f"{name} {features}".encode(), digest_size=4).hexdigest()
+
+
 def _marker(job: str) -> Path | None:
-    """The file that says that a job was done, for this user and this source; None: nothing is kept."""
+    """The file that says that a job was done, for this user, source and processor; None: nothing is kept."""
     directory = cache_directory(_HERE / _PACKAGES.get(job, job))
-    return directory and directory / f"{job}.whole"
+    return directory and directory / f"{job}-{_processor()}.whole"
 
 
 def _is_done(job: str) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from numba.core import config
 
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender import warm
@@ -174,3 +175,16 @@ def test_the_smallest_run_touches_every_package() -> None:
     warm._extract_packets()
     warm._step_engine()
     warm._build_frames()
+
+
+def test_what_was_compiled_for_another_processor_is_compiled_again(
+    compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numba compiles again, and did so in the middle of a run whose grant then ran out."""
+    warm.warm_up(("capture",))
+    monkeypatch.setattr(config, "CPU_NAME", "generic")
+    warm._processor.cache_clear()
+    warm.warm_up(("capture",))
+    monkeypatch.undo()
+    warm._processor.cache_clear()
+    assert compiled == ["capture", "capture"]
