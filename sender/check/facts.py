@@ -55,6 +55,7 @@ class Interface(NamedTuple):
     xdp: str | None = None  # name of its XDP program, empty without one
     tc: bool | None = None  # gryphon's filter at tc egress
     offloads: Mapping[str, bool] | None = None  # by the kernel's names, such as rx-lro
+    driver: str = ""  # empty where there is no device behind it
 
 
 class Path(NamedTuple):

@@ -79,6 +79,7 @@ def _with_programs(there: tuple[Interface, ...]) -> tuple[Interface, ...]:
                 xdp=hooks.xdp if hooks else None,
                 tc=hooks.tc if hooks else None,
                 offloads=offloads.get(one.name),
+                driver=network.driver(one.name),
             )
         )
     return tuple(found)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_interface
+from pathlib import Path as File
 from typing import Any, Literal
 
 from gryphon.controller.source import IPAddress, IPNetwork
@@ -51,6 +52,14 @@ def offloads(names: Iterable[str]) -> dict[str, Mapping[str, bool]]:
                 features = ethtool.get_features(name).features
                 found[name] = {key: bool(feature.enable) for key, feature in features.items()}
     return found
+
+
+def driver(name: str) -> str:
+    """The driver of an interface's device; empty for those that the kernel makes up."""
+    try:
+        return File(f"/sys/class/net/{name}/device/driver").resolve(strict=True).name
+    except OSError:
+        return ""
 
 
 def path_to(tables: Tables, address: IPAddress, names: Mapping[int, str]) -> Path:

@@ -61,6 +61,13 @@ def test_what_is_wrong_is_named_and_nothing_else(facts: Facts, asked: Asked, nam
     assert any(row.bad for row in rows(facts, asked))
 
 
+def test_a_driver_that_stops_joining_by_itself_has_nothing_to_mend() -> None:
+    """virtio_net says so only by what it does: its feature stays on."""
+    assert bad(eth0(offloads={"rx-gro-hw": True}, driver="virtio_net"), ASSISTANT) == []
+    assert bad(eth0(offloads={"rx-gro-hw": True}, driver="bnx2x"), ASSISTANT) != []
+    assert bad(eth0(offloads={"rx-gro-hw": True, "rx-lro": True}, driver="virtio_net"), ASSISTANT) != []
+
+
 def test_locked_memory_counts_on_old_kernels_only() -> None:
     old = spoiled(AWAY, release="5.4.0", memory_lock=65_536)
     assert any("ulimit -l unlimited" in line for line in bad(old, NOBODY))
