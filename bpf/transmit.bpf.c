@@ -47,9 +47,14 @@ static __always_inline int put_frame(struct xdp_md *ctx, struct memory *memory, 
 	__u64 offset = place->offset, length = place->length, now = ctx->data_end - ctx->data;
 	long error;
 
-	/* So that the verifier sees the bounds on the registers that are used, and no arithmetic with data_end itself. */
+	/* So that the verifier sees the bounds on the registers that are used, and no arithmetic with data_end itself. The
+	 * compiler would make one comparison of another number out of both bounds of the length, which that of Linux 6.1
+	 * does not follow back. */
 	asm volatile("" : "+r"(offset), "+r"(length), "+r"(now));
-	if (length < FRAME_MIN || length > FRAME_MAX || offset > FRAME_BYTES - FRAME_MAX)
+	if (length < FRAME_MIN)
+		return BAD_PLACE;
+	asm volatile("" : "+r"(length));
+	if (length > FRAME_MAX || offset > FRAME_BYTES - FRAME_MAX)
 		return BAD_PLACE;
 	error = bpf_xdp_adjust_tail(ctx, (int)length - (int)now);
 	if (error)
