@@ -50,3 +50,19 @@ def test_it_has_the_three_capabilities_and_no_other() -> None:
     parser.read_string(UNIT.read_text())
     for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
         assert parser["Service"][name].split() == ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]
+
+
+def test_nothing_in_it_makes_the_bpf_file_system_read_only() -> None:
+    """systemd 252 does so for ProtectKernelTunables, whatever ReadWritePaths says: the service did not start."""
+    parser = _Unit(strict=False)
+    parser.read_string(UNIT.read_text())
+    assert "ProtectKernelTunables" not in parser["Service"]
+    assert "/sys" in parser["Service"]["ReadOnlyPaths"].split()
+    assert parser["Service"]["ReadWritePaths"] == "/sys/fs/bpf"
+
+
+def test_a_forbidden_system_call_is_refused_and_does_not_kill() -> None:
+    """numpy's linear algebra calls mbind as it is loaded."""
+    parser = _Unit(strict=False)
+    parser.read_string(UNIT.read_text())
+    assert parser["Service"]["SystemCallErrorNumber"] == "EPERM"
