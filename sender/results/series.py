@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gryphon.sender.replay.measures import SESSION_FAILURES, Counter, Counters
 from gryphon.sender.results.histogram import BUCKETS, Counts, percentiles_ms
@@ -34,24 +34,33 @@ _SHOWN = ("p50", "p90", "p99", "max")
 
 
 @dataclass(frozen=True)
-class _Sparse:
-    """A histogram without its empty buckets: a few hundred numbers where the whole has 23,552."""
+class _Packed:
+    """A histogram in a kilobyte or two where the whole has 23,552 numbers: 1,800 rows of three are kept for the run.
 
-    buckets: npt.NDArray[np.uint16]
-    counts: Counts
+    As steps from one used bucket to the next and how often each was seen, which zlib packs to a tenth.
+    """
+
+    used: int
+    width: str  # dtype of the counts: as small as holds the largest
+    packed: bytes
 
     @classmethod
-    def of(cls, counts: Counts) -> _Sparse:
-        used = np.flatnonzero(counts)
-        return cls(used.astype(np.uint16), counts[used])
+    def of(cls, counts: Counts) -> _Packed:
+        buckets = np.flatnonzero(counts)
+        seen = counts[buckets]
+        seen = seen.astype(np.min_scalar_type(int(seen.max(initial=0))))
+        steps = np.diff(buckets, prepend=0).astype(np.uint16)
+        return cls(len(buckets), seen.dtype.str, zlib.compress(steps.tobytes() + seen.tobytes(), 1))
 
     def whole(self) -> Counts:
+        content = zlib.decompress(self.packed)
+        steps = np.frombuffer(content, np.uint16, self.used)
         counts = np.zeros(BUCKETS, np.int64)
-        counts[self.buckets] = self.counts
+        counts[np.cumsum(steps, dtype=np.int64)] = np.frombuffer(content, self.width, self.used, steps.nbytes)
         return counts
 
-    def __add__(self, other: _Sparse) -> _Sparse:
-        return _Sparse.of(self.whole() + other.whole())
+    def __add__(self, other: _Packed) -> _Packed:
+        return _Packed.of(self.whole() + other.whole())
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,9 @@ class _Step:
     step_s: float
     active: int
     delta: Counters
-    response: _Sparse
-    service: _Sparse
-    lateness: _Sparse
+    response: _Packed
+    service: _Packed
+    lateness: _Packed
 
     def __add__(self, later: _Step) -> _Step:
         return _Step(
@@ -98,13 +107,18 @@ class _Step:
 
 
 class Series:
-    """Collects intervals; past ``limit`` rows, two neighbours become one and so does what comes after."""
+    """Collects intervals; past ``limit`` rows, two neighbours become one and so does what comes after.
+
+    One pair with each interval: all at once would hold the run up for as long as a user waits for a page.
+    """
 
     def __init__(self, limit: int = 1800) -> None:
         """Keep at most ``limit`` rows, half an hour of seconds."""
         self._limit = limit
         self._merge = 1  # intervals that make a row
         self._steps: list[_Step] = []
+        self._pairs = 0  # that are still to be merged
+        self._at = 0  # where the next of them stands
         self._pending: _Step | None = None
         self._count = 0
 
@@ -115,26 +129,34 @@ class Series:
             interval.step_s,
             int(interval.totals[Counter.ACTIVE]),
             interval.delta,
-            _Sparse.of(interval.response),
-            _Sparse.of(interval.service),
-            _Sparse.of(interval.lateness),
+            _Packed.of(interval.response),
+            _Packed.of(interval.service),
+            _Packed.of(interval.lateness),
         )
         self._pending = step if self._pending is None else self._pending + step
         self._count += 1
         if self._count >= self._merge:
             self._close_row()
+        if self._pairs:
+            self._merge_pair()
 
     def _close_row(self) -> None:
-        """Make a row of what is pending; halve the rows when there are too many."""
+        """Make a row of what is pending; when there are too many, from now on of twice as much."""
         assert self._pending is not None
         self._steps.append(self._pending)
         self._pending, self._count = None, 0
         if len(self._steps) > self._limit:
-            odd = self._steps.pop() if len(self._steps) % 2 else None
-            self._steps = [a + b for a, b in zip(self._steps[::2], self._steps[1::2], strict=True)]
-            if odd is not None:
-                self._pending, self._count = odd, self._merge
+            if len(self._steps) % 2:
+                self._pending, self._count = self._steps.pop(), self._merge
+            self._pairs, self._at = len(self._steps) // 2, 0
             self._merge *= 2
+
+    def _merge_pair(self) -> None:
+        """Of two rows make one; all pairs have had their turn long before there are too many rows again."""
+        one, other = self._steps[self._at : self._at + 2]
+        self._steps[self._at : self._at + 2] = [one + other]
+        self._at += 1
+        self._pairs -= 1
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows so far, in order of time; their sums are the counters of the run."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from facts import counts_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gryphon.sender.replay.measures import Counter, Histogram, new_counters, new_histograms, record_value
-from gryphon.sender.results.histogram import percentiles_ms
+from gryphon.sender.results.histogram import BUCKETS, percentiles_ms
 from gryphon.sender.results.interval import Meter
-from gryphon.sender.results.series import Series
+from gryphon.sender.results.series import Series, _Packed, _Step
 
 
 class Run:
@@ -77,3 +79,36 @@ def test_looking_changes_nothing_that_the_engine_counts() -> None:
     assert (run.histograms == histograms).all()
     assert not interval.delta.any()
     assert interval.response.sum() == 0
+
+
+def test_no_second_merges_more_than_one_pair_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what it adds to the row to come: the run waits for it."""
+    merged = 0
+    add = _Step.__add__
+
+    def counting(one: _Step, later: _Step) -> _Step:
+        nonlocal merged
+        merged += 1
+        return add(one, later)
+
+    monkeypatch.setattr(_Step, "__add__", counting)
+    run, most = Run(limit=32), 0
+    for _ in range(200):
+        merged = 0
+        run.seconds(1)
+        most = max(most, merged)
+    assert most == 2
+    assert len({row["step_s"] for row in run.series.rows()[:-1]}) == 1
+
+
+@given(st.dictionaries(st.integers(0, BUCKETS - 1), st.integers(1, 1 << 62), max_size=50))
+def test_a_packed_histogram_is_the_same_again(seen: dict[int, int]) -> None:
+    counts = np.zeros(BUCKETS, np.int64)
+    counts[list(seen)] = list(seen.values())
+    assert (_Packed.of(counts).whole() == counts).all()
+
+
+def test_a_second_of_thousands_of_latencies_is_kept_in_a_few_kilobytes() -> None:
+    """1,800 rows of three histograms each are then some 10 MB, where 23,552 numbers each would be a gigabyte."""
+    latencies = np.random.default_rng(1).lognormal(8, 1, 3500).astype(int)
+    assert len(_Packed.of(counts_of(latencies.tolist())).packed) < 3000
