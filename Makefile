@@ -14,7 +14,7 @@ help:
 	@echo "make fuzz-bpf  ten million frames to the BPF programs and to the same rules in Python (FUZZ_PACKETS=...)"
 	@echo "make leak    captures beyond the interception while runs live and die in every way, in all three topologies"
 	@echo "make faults  what a run makes of dead processes, a cut or slow channel, a server short of files (build/faults.txt)"
-	@echo "make soak    an hour of users that come back, and what of memory, files, threads, latency drifts (SOAK_SECONDS=...)"
+	@echo "make soak    an hour of users that come back, and what of memory, files, threads, timers, latency drifts (SOAK_SECONDS=...)"
 	@echo "make documented  the commands of docs/tutorial.md and docs/howto/ as they are written, in the lab: three minutes"
 	@echo "make pictures    docs/pictures out of real runs in the lab"
 	@echo "make lint    ruff and mypy --strict"

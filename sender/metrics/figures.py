@@ -19,6 +19,7 @@ _GAUGES = {
     "gryphon_users_connected": (Counter.CONNECTED, "Users that have connected."),
     "gryphon_users_completed": (Counter.COMPLETED, "Users that have completed a session and failed in none."),
     "gryphon_sessions_active": (Counter.ACTIVE, "Sessions between their SYN and their end, now."),
+    "gryphon_timers": (Counter.TIMERS, "Users that stand in the timer wheel, now: once each, if at all."),
 }
 
 _COUNTERS = {

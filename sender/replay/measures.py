@@ -67,6 +67,7 @@ class Counter(enum.IntEnum):
     SESSIONS_PMTU = 37
     SESSIONS_SEND_ERROR = 38
     SESSIONS_ABORTED = 39
+    TIMERS = 40  # rows that stand in the timer wheel, now
 
 
 FAILURES = {

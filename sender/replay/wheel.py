@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gryphon.sender.compiled import inner, int64
-from gryphon.sender.replay.core import Core, head_at, user_at
+from gryphon.sender.replay.core import Core, count, head_at, user_at
+from gryphon.sender.replay.measures import Counter
 
 TICK_SHIFT = 7
 """A tick is 2^7 = 128 microseconds."""
@@ -52,6 +53,7 @@ def unlink(core: Core, row: int) -> None:
     user.tick = 0
     user.previous = 0
     user.next = 0
+    count(core, Counter.TIMERS, -1)
 
 
 @inner
@@ -75,3 +77,4 @@ def link(core: Core, row: int, tick: int, soonest: int) -> None:
     if first != 0:
         user_at(core.users, first - 1).previous = row + 1
     head.value = row + 1
+    count(core, Counter.TIMERS, 1)

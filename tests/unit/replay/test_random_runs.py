@@ -102,6 +102,7 @@ def adds_up(server: Moody) -> None:
     assert count(Counter.STARTED) == len(server.current)
     assert count(Counter.CONNECTED) <= count(Counter.SESSIONS_CONNECTED) <= sum(c.opened for c in server.all)
     assert count(Counter.ACTIVE) == 0
+    assert 0 <= count(Counter.TIMERS) <= USERS
     assert count(Counter.PEAK_ACTIVE) <= USERS
     assert count(Counter.PACKETS_SENT) == server.packets
     assert count(Counter.RETRANSMITTED) == server.again

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from whole import whole
 
 from gryphon.sender.replay.core import CORE, bind, head_at
+from gryphon.sender.replay.measures import Counter, new_counters
 from gryphon.sender.replay.rows import new_users
 from gryphon.sender.replay.wheel import SLOTS, TICK_SHIFT, link, new_wheel, tick_of, ticks_until, unlink
 
@@ -56,10 +57,11 @@ class Wheel:
     """A wheel of a few rows that starts at a tick."""
 
     def __init__(self, tick: int) -> None:
-        self.users, self.heads = new_users(ROWS), new_wheel()
+        self.users, self.heads, self.counters = new_users(ROWS), new_wheel(), new_counters()
         self.cores = np.zeros(1, CORE).view(np.recarray)
         bind(self.cores[0], "users", self.users)
         bind(self.cores[0], "heads", self.heads)
+        bind(self.cores[0], "counters", self.counters)
         self.cores[0]["tick"] = tick
 
     @property
@@ -106,6 +108,7 @@ def test_rows_are_served_like_from_a_sorted_list(start: int, steps: list[tuple[s
             due = sorted((tick, row) for row, tick in reference.items() if tick <= until)
             assert sorted((tick, row) for row, tick in wheel.serve(until)) == due
             reference = {row: tick for row, tick in reference.items() if tick > until}
+        assert wheel.counters[Counter.TIMERS] == len(reference) == np.count_nonzero(wheel.users["tick"])
     assert not wheel.heads.any()
     assert not wheel.users["tick"].any()
 
