@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
 from importlib.metadata import version
 from threading import Thread
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, MetricsHandler, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -21,6 +23,8 @@ from prometheus_client.registry import Collector
 from gryphon.controller.listen import bind, parse_listen, show
 
 _PATIENCE_S = 5.0
+
+_FRONT = b"<!DOCTYPE html><title>gryphon</title><p><a href=/metrics>Metrics</a>\n"
 
 Collect = Callable[[], Iterable[Metric]]
 
@@ -62,7 +66,7 @@ class Exporter:
         registry.register(_Collector(collect))
         owner = os.getpid()  # the process that is measured, whichever serves
         ProcessCollector(registry=registry, pid=lambda: owner)
-        self._server = _over(listener, MetricsHandler.factory(registry))
+        self._server = _over(listener, type("Figures", (_Figures,), {"registry": registry}))
         self._thread: Thread | None = None
         self.where = show(*listener.getsockname()[:2])
 
@@ -78,10 +82,34 @@ class Exporter:
         self._server.server_close()
 
 
+class _Figures(MetricsHandler):
+    """The figures at /metrics, a page that leads there at /, and nothing anywhere else."""
+
+    timeout = _PATIENCE_S
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path == "/metrics":
+            super().do_GET()
+        elif path == "/":
+            self._answer(HTTPStatus.OK, _FRONT)
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"")
+
+    def _answer(self, status: HTTPStatus, page: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: who looks is no event of the run."""
+
+
 def _over(listener: socket.socket, handler: type[MetricsHandler]) -> ThreadingHTTPServer:
     """A server over a bound socket."""
-    patient = type("PatientHandler", (handler,), {"timeout": _PATIENCE_S, "log_message": lambda *_: None})
-    server = ThreadingHTTPServer(("", 0), cast("type[BaseHTTPRequestHandler]", patient), bind_and_activate=False)
+    server = ThreadingHTTPServer(("", 0), handler, bind_and_activate=False)
     server.socket.close()
     cast("Any", server).socket = listener
     server.daemon_threads = True

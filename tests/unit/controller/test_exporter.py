@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,17 @@ def test_the_labels_of_an_info_have_the_version(exporter: Exporter) -> None:
 def test_memory_is_that_of_this_process(exporter: Exporter) -> None:
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
     assert fetch(exporter)["process_resident_memory_bytes"].samples[0].value == pytest.approx(resident, rel=0.5)
+
+
+def test_only_metrics_has_figures(exporter: Exporter, counting: Counting) -> None:
+    with urllib.request.urlopen(f"http://{exporter.where}/", timeout=10) as front:
+        assert b"href=/metrics" in front.read()
+    for path in ("/metrics/", "/favicon.ico", "/../etc/passwd", "/metricsx?name[]=looks"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://{exporter.where}{path}", timeout=10)
+    assert counting.looks == 0
+    with urllib.request.urlopen(f"http://{exporter.where}/metrics?name[]=looks", timeout=10) as answer:
+        assert b"what_info" not in answer.read()
 
 
 def test_ten_who_say_nothing_hold_nobody_up(exporter: Exporter) -> None:
