@@ -24,6 +24,7 @@ from gryphon.sender.check.show import lines
 from gryphon.sender.intercepts import Place, parse_places
 from gryphon.sender.ranges import Pool, parse_pool
 from gryphon.sender.transfers import Transfers, parse_transfers
+from gryphon.sender.whole import write_whole
 
 LACKING = 3
 """Exit status where something needed is missing, as for an EnvironmentFault."""
@@ -152,6 +153,6 @@ def _write(path: str | None, document: dict[str, Any]) -> None:
         sys.stdout.flush()
         return
     try:
-        Path(path).write_text(text)
+        write_whole(path, text)
     except OSError as error:
         raise InputFault(f"the result cannot be written to {path}: {error.strerror}") from error

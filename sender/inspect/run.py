@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.bar import reading
@@ -19,6 +18,7 @@ from gryphon.sender.inspect.overview import overview
 from gryphon.sender.inspect.text import text
 from gryphon.sender.inspect.transcript import transcript
 from gryphon.sender.warm import warm_up
+from gryphon.sender.whole import write_whole
 
 NARROWEST, WIDEST = 80, 100
 """Columns of a transcript."""
@@ -78,6 +78,6 @@ def _show(options: InspectOptions, examined: Examined) -> None:
 
 def _write(path: str, content: str) -> None:
     try:
-        Path(path).write_text(content, "utf-8")
+        write_whole(path, content)
     except OSError as error:
         raise InputFault(f"the result cannot be written to {path}: {error.strerror}") from error

@@ -17,6 +17,7 @@ from gryphon.sender.report.server import MOST_COLUMNS, check_times, read_counter
 from gryphon.sender.report.table import to_csv
 from gryphon.sender.results.result import Result
 from gryphon.sender.results.verdict import sentence
+from gryphon.sender.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def write_text(destination: str, content: str, what: str) -> None:
             sys.stdout.write(content)
             sys.stdout.flush()
         else:
-            Path(destination).write_text(content, "utf-8")
+            write_whole(destination, content)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has seen enough
     except (OSError, ValueError) as error:

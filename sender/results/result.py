@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from gryphon.controller.errors import InputFault
@@ -17,6 +16,7 @@ from gryphon.sender.results.histogram import describe, encode, maximum, percenti
 from gryphon.sender.results.host import describe_host
 from gryphon.sender.results.thresholds import Threshold, evaluate
 from gryphon.sender.results.verdict import Ending, exit_status, verdict
+from gryphon.sender.whole import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Result:
             sys.stdout.write(self.to_json())
             return
         try:
-            Path(destination).write_text(self.to_json(), "utf-8")
+            write_whole(destination, self.to_json())
         except OSError as error:
             raise InputFault(f"the result cannot be written to {destination}: {error.strerror}") from error
 

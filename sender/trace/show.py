@@ -15,6 +15,7 @@ from gryphon.sender.inspect.segments import Packet
 from gryphon.sender.inspect.transcript import line
 from gryphon.sender.trace.tape import Segment, Traced
 from gryphon.sender.transmit.interface import Targets
+from gryphon.sender.whole import write_whole
 
 COLUMNS = 80
 _MASK = 0xFFFFFFFF
@@ -78,13 +79,13 @@ def write_capture(path: Path, traced: Sequence[Traced], targets: Targets, wall_n
     """
     packets = [(segment, each) for each in traced for segment in each.segments if segment.kind == Kind.TCP]
     packets.sort(key=lambda pair: pair[0].time_ns)
+    parts = [_HEADER.pack(_NANOSECONDS, 2, 4, 0, 0, 262144, _RAW_IP)]
+    for segment, each in packets:
+        content, length = _frame(segment, each, targets)
+        seconds, nanoseconds = divmod(segment.time_ns + wall_ns, 1_000_000_000)
+        parts.append(struct.pack("<IIII", seconds, nanoseconds, len(content), length) + content)
     try:
-        with path.open("wb") as file:
-            file.write(_HEADER.pack(_NANOSECONDS, 2, 4, 0, 0, 262144, _RAW_IP))
-            for segment, each in packets:
-                content, length = _frame(segment, each, targets)
-                seconds, nanoseconds = divmod(segment.time_ns + wall_ns, 1_000_000_000)
-                file.write(struct.pack("<IIII", seconds, nanoseconds, len(content), length) + content)
+        write_whole(path, b"".join(parts))
     except OSError as error:
         raise InputFault(f"the traces cannot be written to {path}: {error.strerror}") from error
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from sending import ENVIRONMENT, intercepted, start
 
 from gryphon.lab.commands import options, script
@@ -28,6 +34,40 @@ def test_a_full_disk_costs_the_files_and_not_the_run_nor_its_summary(
     assert len(table.read_text().splitlines()) > 1
     assert "users       requested         20" in run.text
     assert run.result["users"]["completed"] == 20
+
+
+@pytest.fixture
+def filled(lab: Lab) -> Iterator[Path]:
+    """A directory on a file system without room, for new names alone."""
+    place = lab.directory / "filled"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
+    try:
+        with contextlib.suppress(OSError), (place / "ballast").open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+def test_a_disk_that_is_full_is_left_without_empty_files(
+    lab: Lab, nginx: Nginx, recording: Recording, filled: Path
+) -> None:
+    written = ["--json", "--report", "--csv", "--trace-file"]
+    with intercepted(lab, "target") as (topology, _):
+        files = [word for option in written for word in (option, str(filled / option.strip("-")))]
+        words = [script("gryphon"), *options(recording, topology.intercept, 5), "--trace-users", "0", *files]
+        run = lab.run("sender", ["env", f"GRYPHON_TOKEN={ENVIRONMENT['GRYPHON_TOKEN']}", *words], check=False)
+    assert run.returncode == 2, run.stderr
+    assert run.stderr.count("cannot be written to") == len(written)
+    assert "users       requested          5" in run.stdout
+    extract = [script("gryphon"), "extract", str(recording.path), "-x", "80", "-o", str(filled / "extract")]
+    done = lab.run("sender", extract, check=False)
+    assert done.returncode == 3
+    assert "cannot be written: No space left on device" in done.stderr
+    assert [each.name for each in filled.iterdir()] == ["ballast"]
 
 
 def test_memory_that_does_not_suffice_is_said_before_anything_is_sent(
