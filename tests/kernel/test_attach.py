@@ -42,6 +42,21 @@ print(deadline, flush=True)
 sys.stdin.read()
 """
 
+_MODULES = "from gryphon.controller import attach, egress, xdp\n"
+STOPS = {
+    "before it attached": _MODULES + "egress.EgressHook.attach = xdp.XdpHook.attach = stop",
+    "before its maps were pinned": _MODULES + "attach.PINNED = Unpinned()",
+}
+"""Where an intercept stands still, to be killed there."""
+STANDING = """
+import sys
+def stop(*_):
+    print("here", flush=True)
+    sys.stdin.read()
+class Unpinned:
+    __iter__ = stop
+"""
+
 
 @pytest.fixture(params=SIDES)
 def hook(request: pytest.FixtureRequest) -> HookName:
@@ -189,6 +204,26 @@ def test_after_a_kill_the_lease_runs_out_by_itself(pair: Pair, hook: HookName) -
     time.sleep(max(0, deadline - time.monotonic_ns()) / 1e9)
     with pair.tap("helper") as tap:
         assert leaked(pair, tap) == 5
+
+
+@pytest.mark.parametrize("moment", STOPS)
+def test_one_that_is_killed_before_it_was_there_leaves_nothing_that_drops_or_hinders_the_next(
+    pair: Pair, hook: HookName, moment: str
+) -> None:
+    child = pair.start(SIDES[hook], STANDING + STOPS[moment] + child_code(hook, lasting=3600))
+    assert child.stdout is not None
+    assert child.stdout.readline() == "here\n", child.communicate()
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    with pair.tap("helper") as tap:
+        assert leaked(pair, tap) == 5, "no range was registered: it drops nothing"
+        with attached(pair, hook) as interception:
+            assert interception.taken_over == (moment != "before it attached")
+            assert interception.ranges() == []
+            register(interception)
+            assert leaked(pair, tap) == 0
+            assert len(interception.ring.read()) == 5
+    assert left_behind(pair, hook) == []
 
 
 def test_the_next_start_takes_over_what_lives(pair: Pair, hook: HookName) -> None:
