@@ -118,7 +118,7 @@ class Book:
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
         self._held: dict[int, Quota] = {}
-        self._parts: dict[int, int] = {}
+        self._coming: dict[int, int] = {}  # by a run's latest grant: how many it will still have
 
     def reserve(self, intent: Intent, now: datetime) -> Quota:
         """What a grant of that intent would get.
@@ -131,29 +131,35 @@ class Book:
             raise GrantRefused(
                 f"grants are given {show_windows(self.allowance.windows)} here, and now it is {now:%H:%M}"
             )
-        return Quota(
-            self._packets(len(self._held) + 1, intent.parts), self._sessions(intent), self._users(intent), left
-        )
+        coming = sum(self._coming.values()) - (self._before(intent.parts) is not None) * intent.parts
+        grants = len(self._held) + intent.parts + coming
+        return Quota(self._packets(grants), self._sessions(intent), self._users(intent), left)
 
     def enter(self, generation: int, quota: Quota, parts: int = 1) -> None:
-        """The grant has begun, and its run will have so many, with it."""
+        """The grant has begun, and its run will have so many more, with it."""
+        before = self._before(parts)
+        if before is not None:
+            del self._coming[before]
         self._held[generation] = quota
-        self._parts[generation] = parts
+        if parts > 1:
+            self._coming[generation] = parts - 1
+
+    def _before(self, parts: int) -> int | None:
+        """The grant whose run waits for so many: this one is the next of it."""
+        return next((generation for generation, coming in self._coming.items() if coming == parts), None)
 
     def leave(self, generation: int) -> None:
         """The grant has ended."""
         self._held.pop(generation, None)
-        self._parts.pop(generation, None)
+        self._coming.pop(generation, None)
 
     def packets(self) -> float | None:
         """Packets per second of each living grant."""
-        return self._packets(len(self._held), 1)
+        return self._packets(len(self._held) + sum(self._coming.values()))
 
-    def _packets(self, grants: int, parts: int) -> float | None:
+    def _packets(self, grants: int) -> float | None:
         """A share where there are so many grants; those that a run will soon have count from its first on."""
-        if self.allowance.packets_s is None:
-            return None
-        return self.allowance.packets_s / max(grants, parts, *self._parts.values())
+        return None if self.allowance.packets_s is None else self.allowance.packets_s / max(grants, 1)
 
     def _users(self, intent: Intent) -> int | None:
         most = self.allowance.users

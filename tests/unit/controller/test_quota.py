@@ -104,6 +104,36 @@ def test_processes_of_a_run_share_the_packets_from_the_first_on() -> None:
         assert (quota.packets_s, book.packets()) == (300, 300)
 
 
+def test_a_process_that_ends_early_leaves_its_packets_to_the_others() -> None:
+    book = Book(Allowance(packets_s=900))
+    for generation, parts in ((1, 3), (2, 2), (3, 1)):
+        book.enter(generation, book.reserve(Intent(parts=parts), NOON), parts)
+    book.leave(1)
+    assert book.packets() == 450
+    book.leave(3)
+    assert book.packets() == 900
+
+
+def test_two_runs_whose_processes_come_mixed_never_have_more_than_there_is() -> None:
+    book = Book(Allowance(packets_s=1200))
+    for generation, parts in enumerate((3, 2, 2, 1, 1)):
+        quota = book.reserve(Intent(parts=parts), NOON)
+        book.enter(generation, quota, parts)
+        share = book.packets()
+        assert share is not None
+        assert share == quota.packets_s <= 1200 / (generation + 1)
+    assert book.packets() == 240
+
+
+def test_a_run_that_is_given_up_half_way_leaves_nothing_behind() -> None:
+    book = Book(Allowance(packets_s=900))
+    for generation, parts in ((1, 3), (2, 2)):
+        book.enter(generation, book.reserve(Intent(parts=parts), NOON), parts)
+    book.leave(1)
+    book.leave(2)
+    assert book.packets() == 900
+
+
 def test_outside_of_the_hours_nothing_is_granted() -> None:
     book = Book(Allowance(windows=(parse_window("22:00-06:00"),)))
     with pytest.raises(GrantRefused, match="grants are given 22:00-06:00 here, and now it is 12:00"):
