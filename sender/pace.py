@@ -17,6 +17,7 @@ _LEAST_BURST = 32.0
 _LONGEST_SLEEP_NS = 20_000_000
 _MOMENT_NS = 500_000
 _AMPLE = 1 << 30
+_SHORTEST_TURN_S, _LONGEST_TURN_S = 0.005, 4.0
 
 
 class Pace:
@@ -42,11 +43,17 @@ class Pace:
 
     def room(self, now: int) -> int:
         """Packets that may leave now."""
-        return min(_tokens(self._packets, now), self.sessions(now))
+        return _tokens(self._packets, now)
 
     def sessions(self, now: int) -> int:
-        """Sessions that may start now, also of who comes back: a packet each, so there is no more room than that."""
+        """Sessions that may start now, also of who comes back."""
         return _tokens(self._sessions, now)
+
+    def turn_us(self, away: int) -> int:
+        """When one of so many users that wait to come back is to ask again: as they would get through one by one."""
+        if self._sessions is None:
+            return 0
+        return round(min(max(away / self._sessions.rate, _SHORTEST_TURN_S), _LONGEST_TURN_S) * 1e6)
 
     def starts(self, now: int) -> int:
         """Users that may start now: none while packets are short.
@@ -66,8 +73,7 @@ class Pace:
 
     def hold(self, now: int) -> None:
         """Sleep until there may be room; 20 ms at most, since the grant has to be kept."""
-        waits = [bucket.wait_ns(now) for bucket in (self._packets, self._sessions) if bucket is not None]
-        wait = min(max(waits, default=0), _LONGEST_SLEEP_NS)
+        wait = min(self._packets.wait_ns(now) if self._packets is not None else 0, _LONGEST_SLEEP_NS)
         self.held_ns += wait
         time.sleep(wait / 1e9)
 
@@ -120,7 +126,7 @@ class PacedLoop(Loop):
     def _serve(self, now: int, room: int) -> tuple[int, int]:
         """One step of the engine: records taken, packets sent."""
         records, samples = self._waiting.popleft()
-        self._engine.allow(room)
+        self._engine.allow(room, self.pace.sessions(now), self.pace.turn_us(self._engine.away))
         starts = 0 if len(records) > SLICE_RECORDS or self._waiting else min(self._starts, self.pace.starts(now))
         packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS], starts)
         taken = self._engine.consumed

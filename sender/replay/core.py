@@ -114,7 +114,9 @@ CORE = np.dtype(
         ("due", "f8"),  # sessions due by then
         ("drawn", "i8"),  # Poisson gaps that these come from
         ("stretch", "i8"),  # the stretch of the schedule that this lies in
-        ("away", "i8"),  # users that have failed and will come back
+        ("away", "i8"),  # users that will come back: they have failed, or may not yet
+        ("openings", "i8"),  # sessions that may still begin in this step,
+        ("turn", "i8"),  # and us after which a user that comes back and may not asks again
         ("draining", "i8"),  # the run's time is over: 1
         ("drained", "i8"),  # rows that have been told so
         ("swept", "i8"),  # rows the abort has passed

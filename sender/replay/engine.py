@@ -159,9 +159,20 @@ class Engine:
         self.consumed = steps.step(self._cores, rows, samples.shape[1], now, self._epoch_ns, starts)
         return self._packets[: self._core["packet_count"]]
 
-    def allow(self, packets: int) -> None:
-        """The next steps give so many packets, and at most RESERVE more that one event must answer at once."""
+    def allow(self, packets: int, sessions: int = NEVER, turn_us: int = 0) -> None:
+        """The next steps give so many packets, and at most RESERVE more that one event must answer at once.
+
+        Args:
+            sessions: that may begin in them, also of who comes back.
+            turn_us: after that long a user that comes back and may not asks again.
+        """
         self._core["packet_room"] = min(len(self._packets), max(packets, 1) + RESERVE)
+        self._core["openings"], self._core["turn"] = sessions, turn_us
+
+    @property
+    def away(self) -> int:
+        """Users that will come back and are not there."""
+        return int(self._core["away"])
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""
@@ -243,6 +254,7 @@ def _set_up(core: Any, plan: Plan, epoch_ns: int) -> None:
     core["recorded_count"], core["period"] = len(plan.arrivals.starts_us), plan.arrivals.period_us
     core["arrival_seed"] = plan.seed & 0x7FFFFFFF
     core["loops"] = plan.loops or NEVER
+    core["openings"] = NEVER
     core["until"] = NEVER if plan.duration_s is None else int(plan.duration_s * 1e6)
     core["wanted_count"], core["wall_clock"] = len(plan.wanted.rows), plan.wall_ns // 1000
     core["timeout"] = int(plan.timeout_s * 1e6)

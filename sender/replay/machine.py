@@ -135,6 +135,7 @@ def start(core: Core, row: int, now: int, intended: int) -> None:
     emit_syn(core, row, user, now)
     user.rto_at = instant(now, rto(user))
     move(user, Event.OPEN)
+    core.openings -= 1
     count(core, Counter.SESSIONS_STARTED, 1)
     count(core, Counter.ACTIVE, 1)
     count(core, Counter.PEAK_ACTIVE, max(counted(core, Counter.ACTIVE) - counted(core, Counter.PEAK_ACTIVE), 0))
@@ -521,7 +522,10 @@ def _on_retransmission_timer(core: Core, row: int, user: Any, now: int) -> None:
 
 @inner
 def _return(core: Core, row: int, user: Any, now: int) -> None:
-    """The time away after a failure is over: the next session begins, unless the run's time is over too."""
+    """The time away is over: the next session begins, unless it may not yet or the run's time is over, too."""
+    if core.openings <= 0 and not core.draining:
+        set_action(user, now, now + core.turn)
+        return
     core.away -= 1
     if core.draining:
         user.phase = Phase.ENDED
@@ -583,15 +587,15 @@ def arm(core: Core, row: int, user: Any, now: int, soonest: int) -> None:
 
 @inner
 def _come_back(core: Core, row: int, user: Any, now: int) -> None:
-    """The user's session is over: its next one begins at once, after a failure a while later, or there is none."""
+    """The session is over: the user's next begins at once, later after a failure or if none may, or there is none."""
     if user.phase != Phase.ENDED or core.draining or int64(user.loop) + 1 >= core.loops:
         return
     failed = user.outcome & OUTCOME >= FAILED
     user.loop += 1
-    if failed:
+    if failed or core.openings <= 0:
         core.away += 1
         user.phase = Phase.AWAY
-        set_action(user, now, now + AFTER_FAILURE_US)
+        set_action(user, now, now + (AFTER_FAILURE_US if failed else int64(core.turn)))
     else:
         start(core, row, now, now)
 

@@ -65,7 +65,7 @@ class Phase(enum.IntEnum):
     UNSENT = 6  # the windows, before it closes or holds: not everything has been sent; act_at is the time-out
     CLOSING = 7  # the connection's end after our FIN; act_at is the end of patience
     ENDED = 8  # nothing
-    AWAY = 9  # its next session, after a failed one; act_at is its start
+    AWAY = 9  # its next session, after a failed one or while none may begin; act_at is its start
 
 
 class Mark(enum.IntEnum):

@@ -110,7 +110,7 @@ def _serve_timers(core: Core, now: int) -> None:
 def _start_users(core: Core, now: int, most: int) -> None:
     """Start the users whose scheduled time has come."""
     for _ in range(most):
-        if core.next_start > now or room(core) <= 0:
+        if core.next_start > now or room(core) <= 0 or core.openings <= 0:
             return
         count(core, Counter.STARTED, 1)
         machine.start(core, core.started, now, core.next_start)

@@ -22,7 +22,7 @@ LIMITS = ["--max-users", "100", "--max-rate", "100", "--max-packets", "2000"]
 UNRULY = """
 import sys
 from gryphon.sender import pace, send
-pace.Pace.room = pace.Pace.starts = lambda self, now: 1 << 20
+pace.Pace.room = pace.Pace.sessions = pace.Pace.starts = lambda self, now: 1 << 20
 send.obey = lambda prepared, quotas: prepared
 from gryphon.sender.cli import main
 main()

@@ -236,10 +236,18 @@ def check_sums(packets: Any, script: Script) -> None:
         assert sum(words) % 65535 == packet["payload_sum"]
 
 
-def run(engine: Engine, peer: Peer, script: Script, *, until_ns: int = 10_000 * MS, step_ns: int = MS) -> list[Any]:
+def run(
+    engine: Engine,
+    peer: Peer,
+    script: Script,
+    *,
+    start_ns: int = 0,
+    until_ns: int = 10_000 * MS,
+    step_ns: int = MS,
+) -> list[Any]:
     """Let the engine and the server talk in virtual time; every packet with the time it left, in order."""
     log: list[Any] = []
-    now = 0
+    now = start_ns
     while now <= until_ns and not engine.finished:
         records = peer.due(now)
         while True:

@@ -255,3 +255,30 @@ class TestDuration:
         t.until(600)
         assert t.engine.finished
         assert t.count(Counter.SESSIONS_STARTED) == 1
+
+
+def test_who_may_not_come_back_yet_waits_for_its_turn_and_the_others_go_on() -> None:
+    """Four sessions may begin: three users begin and one comes back; the others ask again every 10 ms."""
+    script = make_script(TALK, last_expect=20)
+    engine, peer = make_engine(script, users=3, loops=3), Peer(answer)
+    count = engine.counters
+    engine.allow(1000, 4, 10_000)
+    run(engine, peer, script, until_ns=1000 * MS)
+    assert (count[Counter.SESSIONS_STARTED], count[Counter.SESSIONS_COMPLETED], engine.away) == (4, 4, 3)
+    assert not engine.finished
+    engine.allow(1000)
+    begun = [now for now, packet in run(engine, peer, script, start_ns=1001 * MS) if packet["flags"] & SYN]
+    assert len(begun) == 5
+    assert max(begun[:3]) <= 1012 * MS
+    assert engine.finished
+    assert (count[Counter.SESSIONS_COMPLETED], count[Counter.COMPLETED], engine.away) == (9, 3, 0)
+    assert sum(count[failure] for failure in FAILURES.values()) == 0
+
+
+def test_who_waits_to_come_back_when_the_runs_time_is_over_stays_away() -> None:
+    script = make_script(TALK, last_expect=20)
+    engine, peer = make_engine(script, users=3, loops=0, duration_s=1.0), Peer(answer)
+    engine.allow(1000, 4, 10_000)
+    run(engine, peer, script)
+    assert engine.finished
+    assert (engine.counters[Counter.SESSIONS_COMPLETED], engine.away) == (4, 0)

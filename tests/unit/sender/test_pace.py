@@ -53,13 +53,15 @@ class Engine:
     def finished(self) -> bool:
         return not self.users and len(self.served) == self.records
 
-    def allow(self, packets: int) -> None:
-        self.room = packets + RESERVE
+    away = 0
+
+    def allow(self, packets: int, sessions: int = 1 << 30, turn_us: int = 0) -> None:
+        self.room, self.sessions = packets + RESERVE, sessions
 
     def step(self, now: int, records: Any, samples: Any, starts: int) -> Any:
         self.consumed = min(len(records), self.room - RESERVE)
         self.served += records["seq"][: self.consumed].tolist()
-        begun = min(starts, self.users, self.room - RESERVE - self.consumed)
+        begun = min(starts, self.sessions, self.users, self.room - RESERVE - self.consumed)
         self.starts.append((self.consumed, begun))
         self.users -= begun
         self.open += begun
@@ -141,6 +143,20 @@ def test_sessions_start_at_the_rate_those_of_who_comes_back_too(clock: Clock) ->
     assert engine.open == 3000
     assert most_in_a_second(wire.sent) <= 2 * 500 + 1  # a second's worth at once, then the rate
     assert clock.now >= 4.9 * SECOND
+
+
+def test_who_is_connected_goes_on_while_no_session_may_start(clock: Clock) -> None:
+    """Ten tokens are gone at once and one comes in 100 ms: that is none of the 5,000 answers' business."""
+    _, engine, wire = run(clock, Quota(sessions_s=10), 40, 5000)
+    assert engine.open == 40
+    assert wire.sent[4999] < SECOND // 10
+    assert engine.served == list(range(5000))
+
+
+def test_users_that_wait_to_come_back_ask_as_often_as_one_may(clock: Clock) -> None:
+    made = Pace(Quota(sessions_s=100), 0)
+    assert [made.turn_us(away) for away in (0, 50, 1000)] == [5_000, 500_000, 4_000_000]
+    assert Pace(Quota(packets_s=100), 0).turn_us(1000) == 0
 
 
 def test_nobody_starts_while_packets_are_short(clock: Clock) -> None:
