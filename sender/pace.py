@@ -17,6 +17,8 @@ _LEAST_BURST = 32.0
 _LONGEST_SLEEP_NS = 20_000_000
 _MOMENT_NS = 500_000
 _AMPLE = 1 << 30
+_PACKETS_OF_A_START = 8
+"""To be there when a user starts: a SYN alone is followed by what the handshake and the first answer take."""
 _SHORTEST_TURN_S, _LONGEST_TURN_S = 0.005, 4.0
 
 
@@ -51,19 +53,21 @@ class Pace:
 
     def turn_us(self, away: int) -> int:
         """When one of so many users that wait to come back is to ask again: as they would get through one by one."""
-        if self._sessions is None:
-            return 0
-        return round(min(max(away / self._sessions.rate, _SHORTEST_TURN_S), _LONGEST_TURN_S) * 1e6)
+        rates = [self._sessions.rate] if self._sessions is not None else []
+        rates += [self._packets.rate / _PACKETS_OF_A_START] if self._packets is not None else []
+        turn_s = away / min(rates, default=1.0)
+        return round(min(max(turn_s, _SHORTEST_TURN_S), _LONGEST_TURN_S) * 1e6)
 
     def starts(self, now: int) -> int:
-        """Users that may start now: none while packets are short.
+        """Sessions that may begin now, also of who comes back: none while packets are short, else few at a time.
 
-        Those that are connected come first. Were all served alike, answers would wait for their acknowledgement until
-        the server sends them again, and the packets go into acknowledging that.
+        Each will need many more, and those that are connected come first. Were all served alike, answers would wait for
+        their acknowledgement until the server sends them again, and the packets go into acknowledging that.
         """
-        if self._packets is not None and self._packets.level(now) < self._packets.burst / 2:
-            return 0
-        return self.sessions(now)
+        if self._packets is None:
+            return self.sessions(now)
+        spare = self._packets.level(now) - self._packets.burst / 2
+        return min(self.sessions(now), max(int(spare / _PACKETS_OF_A_START), 1)) if spare >= 0 else 0
 
     def spend(self, now: int, packets: int, sessions: int) -> None:
         """So many have left and started."""
@@ -126,8 +130,9 @@ class PacedLoop(Loop):
     def _serve(self, now: int, room: int) -> tuple[int, int]:
         """One step of the engine: records taken, packets sent."""
         records, samples = self._waiting.popleft()
-        self._engine.allow(room, self.pace.sessions(now), self.pace.turn_us(self._engine.away))
-        starts = 0 if len(records) > SLICE_RECORDS or self._waiting else min(self._starts, self.pace.starts(now))
+        openings = self.pace.starts(now)
+        self._engine.allow(room, openings, self.pace.turn_us(self._engine.away))
+        starts = 0 if len(records) > SLICE_RECORDS or self._waiting else min(self._starts, openings)
         packets = self._engine.step(now, records[:SLICE_RECORDS], samples[:SLICE_RECORDS], starts)
         taken = self._engine.consumed
         if taken < len(records):

@@ -156,7 +156,7 @@ def test_who_is_connected_goes_on_while_no_session_may_start(clock: Clock) -> No
 def test_users_that_wait_to_come_back_ask_as_often_as_one_may(clock: Clock) -> None:
     made = Pace(Quota(sessions_s=100), 0)
     assert [made.turn_us(away) for away in (0, 50, 1000)] == [5_000, 500_000, 4_000_000]
-    assert Pace(Quota(packets_s=100), 0).turn_us(1000) == 0
+    assert Pace(Quota(packets_s=1600, sessions_s=1000), 0).turn_us(100) == 500_000
 
 
 def test_nobody_starts_while_packets_are_short(clock: Clock) -> None:
@@ -166,6 +166,18 @@ def test_nobody_starts_while_packets_are_short(clock: Clock) -> None:
     assert sum(begun for _, begun in engine.starts[:last_full]) < 100
     assert most_in_a_second(wire.sent) <= 1000 + 50 + RESERVE
     assert clock.now == pytest.approx(3.5 * SECOND, rel=0.2)
+
+
+def test_few_start_at_a_time_where_packets_are_limited() -> None:
+    """Of half a bucket, an eighth; of much room, many."""
+    made = Pace(Quota(packets_s=1000), 0)
+    assert made.starts(0) == 3
+    made.spend(0, 22, 0)
+    assert made.starts(0) == 1
+    made.spend(0, 4, 0)
+    assert made.starts(0) == 0
+    assert Pace(Quota(packets_s=100_000), 0).starts(0) == 312
+    assert Pace(Quota(packets_s=100_000, sessions_s=20), 0).starts(0) == 32
 
 
 def test_the_share_of_the_packets_may_change(clock: Clock) -> None:
