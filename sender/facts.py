@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import reduce
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from gryphon.sender.prepare import Prepared
 from gryphon.sender.redact import without_secrets
 from gryphon.sender.replay.examples import EACH, KINDS
 from gryphon.sender.replay.measures import Counters, Histograms
+from gryphon.sender.results.lateness import WhileLate
 from gryphon.sender.results.result import RunFacts
 from gryphon.sender.results.verdict import Ending
 from gryphon.sender.transmit.choose import Choice
@@ -96,6 +98,7 @@ def gather(prepared: Prepared, run: Run) -> RunFacts:
         transmit={"way": run.choice.way, "devices": run.choice.devices},
         warmup_s=prepared.options.warmup_s,
         warm=run.warm,
+        while_late=reduce(WhileLate.plus, (outcome.while_late for outcome in run.outcomes)),
         canary=run.canary,
         examples=_first_examples(run.outcomes),
         series=run.series,

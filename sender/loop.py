@@ -82,6 +82,9 @@ class Loop:
         meter: called once a second with the time in nanoseconds (CLOCK_MONOTONIC).
         stop: whether somebody wants the run to end.
         tape: told of every packet, both ways.
+
+    Attributes:
+        device_ns: how long the run has waited for a device that took nothing more.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Loop:
         self._starts = FEWEST_STARTS
         self.lost: GrantLost | None = None
         self.ended_ns = 0
+        self.device_ns = 0
 
     def run(self) -> Ending:
         """Until every user's connection has ended, somebody interrupts, or the grant is lost."""
@@ -175,7 +179,9 @@ class Loop:
             self._tape.sent(time.monotonic_ns(), packets)
         taken = self._transmitter.send(packets)
         while taken < len(packets) and self._stop.signals < 2:
+            since = time.monotonic_ns()
             self._transmitter.wait_writable(0.01)
+            self.device_ns += time.monotonic_ns() - since
             self._intercepts.keep()  # what waits for the device must not leave without a grant
             taken += self._transmitter.send(packets[taken:])
         refused = self._transmitter.refused_rows()

@@ -16,8 +16,10 @@ from gryphon.sender.intercepts import Intercepts
 from gryphon.sender.loop import Loop, Stopping
 from gryphon.sender.pace import PacedLoop
 from gryphon.sender.prepare import Prepared
+from gryphon.sender.processor import Processor
 from gryphon.sender.replay.engine import Engine, Plan
-from gryphon.sender.replay.measures import Counter, Measures
+from gryphon.sender.replay.measures import Counter, Histogram, Measures
+from gryphon.sender.results.lateness import WhileLate
 from gryphon.sender.results.verdict import Ending
 from gryphon.sender.trace.tape import Tape, Traced
 from gryphon.sender.transmit.choose import Sending
@@ -46,6 +48,7 @@ class Outcome:
     clocks: Sequence[Clock]
     notes: list[str] = field(default_factory=list)  # what stays behind
     traced: Sequence[Traced] = ()
+    while_late: WhileLate = field(default_factory=WhileLate)
     private_bytes: int = 0  # memory of this process alone, where it is one of several
 
 
@@ -69,18 +72,25 @@ def play(
 ) -> Outcome:
     """Run the engine to its end and close the intercepts."""
     options = prepared.options
+    judged_ns = engine.epoch_ns + round(options.warmup_s * 1e9)
+    processor = Processor(engine.histograms[Histogram.LATENESS], judged_ns, len(prepared.shares))
     tape = Tape(engine, prepared.script, options.trace, options.trace_users) if options.is_traced else None
+
+    def look(now_ns: int) -> None:
+        processor.look(now_ns, loop.device_ns, loop.pace.held_ns if isinstance(loop, PacedLoop) else 0)
 
     def tick(now_ns: int) -> None:
         every_second(now_ns)
         if isinstance(loop, PacedLoop):
             loop.pace.allow_packets(intercepts.packets_s(), now_ns)
+        look(now_ns)
         if tape is not None:
             tape.look()
 
     parts = (engine, sending.transmitter, intercepts, tick, stop, tape)
     loop = Loop(*parts) if intercepts.quota == Quota() else PacedLoop(intercepts.quota, *parts)
     ending = loop.run()
+    look(loop.ended_ns)
     statuses = [intercept.status() for intercept in intercepts.opened]
     clocks = [intercept.clock() for intercept in intercepts.opened]
     clean = ending is Ending.FINISHED and bool(engine.counters[Counter.COMPLETED] == engine.counters[Counter.STARTED])
@@ -95,6 +105,7 @@ def play(
         examples=troubles(engine, prepared.recording),
         traced=tape.finish() if tape is not None else [],
         statuses=statuses,
+        while_late=processor.while_late,
         clocks=clocks,
         notes=[*(loop.pace.notes() if isinstance(loop, PacedLoop) else []), *intercepts.close(clean=clean)],
     )

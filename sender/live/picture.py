@@ -13,8 +13,8 @@ from gryphon.sender.replay.measures import FAILURES, SESSION_FAILURES, Counter, 
 from gryphon.sender.results.histogram import Counts, milliseconds, percentile
 from gryphon.sender.results.human import milliseconds as ms
 from gryphon.sender.results.human import number, short
+from gryphon.sender.results.lateness import LATE_US
 from gryphon.sender.results.progress import clock
-from gryphon.sender.results.summary import LATE_US
 
 HISTORY = 120
 """Seconds that a history line has at most; of a narrow terminal the last of them."""

@@ -80,7 +80,7 @@ class Engine:
     def __init__(
         self, script: Script, plan: Plan, epoch_ns: int, batch: int = BATCH, measures: Measures | None = None
     ) -> None:
-        self._epoch_ns = epoch_ns
+        self.epoch_ns = epoch_ns
         self._plan = plan
         self._now = 0
         self.consumed = 0
@@ -152,11 +152,11 @@ class Engine:
         ``samples`` has the first bytes of each record's payload as a row, C-contiguous; without any it has no columns.
         A full batch leaves the rest of the records to the next call, which the caller makes with them at once.
         """
-        self._now = now = (now_ns - self._epoch_ns) // 1000
+        self._now = now = (now_ns - self.epoch_ns) // 1000
         if samples.size:
             bind(self._core, "samples", samples)
         rows = records.view(np.recarray) if PLAIN_PYTHON else records
-        self.consumed = steps.step(self._cores, rows, samples.shape[1], now, self._epoch_ns, starts)
+        self.consumed = steps.step(self._cores, rows, samples.shape[1], now, self.epoch_ns, starts)
         return self._packets[: self._core["packet_count"]]
 
     def allow(self, packets: int, sessions: int = NEVER, turn_us: int = 0) -> None:
@@ -176,7 +176,7 @@ class Engine:
 
     def abort(self, now_ns: int) -> tuple[Packets, bool]:
         """Reset every open connection: a batch of packets, and whether it was the last."""
-        done = steps.abort_users(self._cores, (now_ns - self._epoch_ns) // 1000)
+        done = steps.abort_users(self._cores, (now_ns - self.epoch_ns) // 1000)
         return self._packets[: self._core["packet_count"]], bool(done)
 
     def note_refused(self, rows: npt.NDArray[np.uint32]) -> None:
@@ -230,7 +230,7 @@ class Engine:
                 return 0
         else:
             deadline_us = min(deadline_us, int(core["next_start"]), int(core["until"]))
-        return min(max(deadline_us * 1000 - (now_ns - self._epoch_ns), 0), most_ns)
+        return min(max(deadline_us * 1000 - (now_ns - self.epoch_ns), 0), most_ns)
 
 
 def _field_columns(script: Script, plan: Plan, batch: int) -> dict[str, npt.NDArray[Any]]:

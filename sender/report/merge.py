@@ -117,7 +117,8 @@ def _pacing(documents: Sequence[Document]) -> dict[str, Any]:
     counts: Counts = merge(document["pacing"]["hdr"] for document in documents)
     values = {"p50": percentile(counts, 50), "p99": percentile(counts, 99), "max": maximum(counts)}
     late: dict[str, Any] = {f"late_{name}_us": value for name, value in values.items()}
-    return late | {"count": int(counts.sum()), "hdr": encode(counts)}
+    while_late = _added(document["pacing"]["while_late"] for document in documents)
+    return late | {"count": int(counts.sum()), "hdr": encode(counts), "while_late": while_late}
 
 
 def _most(values: Iterable[float | None]) -> float | None:

@@ -9,8 +9,8 @@ from gryphon.sender.report.load import Document
 from gryphon.sender.report.markup import Markup, element, join, table, text
 from gryphon.sender.report.rows import thin
 from gryphon.sender.results.human import milliseconds, number, percent, size
+from gryphon.sender.results.lateness import late_sentence
 from gryphon.sender.results.progress import clock
-from gryphon.sender.results.summary import LATE_US
 from gryphon.sender.results.thresholds import worded_value
 
 _COLUMNS: Final = ("p50", "p90", "p99", "p999", "max")
@@ -21,9 +21,9 @@ TABLE_ROWS: Final = 40
 
 def remarks(document: Document) -> Iterator[str]:
     """What a reader has to know before believing the figures."""
-    late = document["pacing"]["late_p99_us"]
-    if (late or 0) > LATE_US:
-        yield f"gryphon was late, p99 {milliseconds(late / 1000)} ms: it, not the server, was the limit."
+    late = late_sentence(document["pacing"], document["channel"]["delay_p99_us"])
+    if late is not None:
+        yield f"{late}."
     lost = document["packets"]["ring_lost"]
     if lost:
         yield f"{number(lost)} answers were lost at the interception (ring or channel full); TCP recovered them."

@@ -14,6 +14,7 @@ from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.measures import FAILURES, SESSION_FAILURES, Counter, Counters, Histogram, Histograms
 from gryphon.sender.results.histogram import describe, encode, maximum, percentile
 from gryphon.sender.results.host import describe_host
+from gryphon.sender.results.lateness import WhileLate
 from gryphon.sender.results.thresholds import Threshold, evaluate
 from gryphon.sender.results.verdict import Ending, exit_status, verdict
 from gryphon.sender.whole import write_whole
@@ -46,6 +47,7 @@ class RunFacts:
     options: Mapping[str, Any] = field(default_factory=dict)  # as --config has them
     warmup_s: float = 0.0
     warm: tuple[Counters, Histograms] | None = None  # counted in that time; None: the run was over before
+    while_late: WhileLate = field(default_factory=WhileLate)
     canary: Mapping[str, Any] | None = None  # as consent/shown.py has it
     http_status: Mapping[int, int] = field(default_factory=dict)
     examples: Sequence[Mapping[str, Any]] = ()
@@ -101,7 +103,7 @@ def build_result(facts: RunFacts, thresholds: Sequence[Threshold] = ()) -> Resul
         "warmup_s": facts.warmup_s,
         "judged": _judged(facts.users, judged),
         "latency_ms": _latency(histograms),
-        "pacing": _pacing(histograms),
+        "pacing": _pacing(histograms, facts.while_late),
         "clock": {"offset_us": facts.clock_offset_us, "uncertainty_us": facts.clock_uncertainty_us},
         "transmit": dict(facts.transmit),
         "canary": None if facts.canary is None else dict(facts.canary),
@@ -197,8 +199,8 @@ def _latency(histograms: Histograms) -> dict[str, dict[str, Any]]:
     } | {"push": describe(histograms[Histogram.PUSH])}
 
 
-def _pacing(histograms: Histograms) -> dict[str, int | str | None]:
-    """How late packets left, in microseconds."""
+def _pacing(histograms: Histograms, while_late: WhileLate) -> dict[str, Any]:
+    """How late packets left, in microseconds, and where the time went meanwhile."""
     counts = histograms[Histogram.LATENESS]
     return {
         "late_p50_us": percentile(counts, 50),
@@ -206,6 +208,7 @@ def _pacing(histograms: Histograms) -> dict[str, int | str | None]:
         "late_max_us": maximum(counts),
         "count": int(counts.sum()),
         "hdr": encode(counts),
+        "while_late": while_late.document(),
     }
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gryphon.sender.results.human import milliseconds, number, size
+from gryphon.sender.results.lateness import late_sentence
 from gryphon.sender.results.thresholds import worded_value
 from gryphon.sender.results.verdict import sentence
 
-_LABEL, _CELL, _CELLS = 12, 20, 3
+_WIDTH, _LABEL, _CELL, _CELLS = 80, 12, 20, 3
 _COLUMNS = ("p50", "p90", "p99", "max")
-
-LATE_US = 2_000
-"""One packet of a hundred leaves later than that: the load is no longer the one that was asked for."""
 
 
 def summarize(document: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
@@ -126,8 +125,9 @@ def _latencies(document: Mapping[str, Any]) -> Iterator[str]:
     late = {column: pacing.get(f"late_{column}_us") for column in _COLUMNS}
     values = "".join(("" if column == "p90" else _micro(late[column])).rjust(10) for column in _COLUMNS)
     yield f"{'lateness':<12}{'of sending':<14}{values}"
-    if (late["p99"] or 0) > LATE_US:
-        yield f"{'':<12}gryphon is late, p99 {_micro(late['p99'])} ms: it, not the server, is the limit"
+    said = late_sentence(pacing, document["channel"]["delay_p99_us"])
+    if said is not None:
+        yield from textwrap.wrap(said, _WIDTH, initial_indent=" " * _LABEL, subsequent_indent=" " * _LABEL)
     uncertainty = document["clock"]["uncertainty_us"]
     if uncertainty:
         yield f"The intercept's clock is known to within {milliseconds(uncertainty / 1000)} ms."

@@ -63,6 +63,7 @@ def test_a_run_that_leaves_its_rate_open_is_held_to_all_limits(
     assert result["users"]["completed"] == nginx.since(before).connections == 100
     assert "users start at 100 a second: the intercept allows no more new sessions" in run.text
     assert "limits held this run back for" in run.text
+    assert result["pacing"]["while_late"]["held_s"] > 0
     seconds = [row["users"]["started"] if "users" in row else row["started"] for row in result["series"]]
     assert seconds[0] <= 100 * 1.25
     assert result["packets"]["sent"] <= 2000 * (result["duration_s"] + 0.1) + 500

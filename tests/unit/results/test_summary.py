@@ -8,6 +8,7 @@ import pytest
 from facts import counters, facts
 
 from gryphon.sender.replay.measures import Histogram, bucket_of, new_counters, new_histograms
+from gryphon.sender.results.lateness import WhileLate
 from gryphon.sender.results.result import build_result
 from gryphon.sender.results.summary import summarize
 from gryphon.sender.results.thresholds import parse_all
@@ -121,11 +122,13 @@ def test_a_remote_clock_states_its_uncertainty() -> None:
 
 
 @pytest.mark.parametrize(("late_us", "says"), [(2000, False), (4000, True)])
-def test_a_generator_that_is_late_says_that_it_is_the_limit(late_us: int, says: bool) -> None:
+def test_a_generator_that_is_late_says_why_whole_and_within_the_width(late_us: int, says: bool) -> None:
     histograms = new_histograms()
     histograms[Histogram.LATENESS, bucket_of(late_us)] = 100
-    said = "gryphon is late, p99 4.00 ms: it, not the server, is the limit"
-    assert (said in text(histograms=histograms)) is says
+    time = WhileLate(elapsed_s=10.0, available_s=10.0, busy_s=3.0, waited_s=4.0)
+    shown = text(histograms=histograms, while_late=time)
+    assert ("gryphon was late, p99 4.00 ms: other processes ran instead for 40 %" in words(shown)) is says
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_broken_condition_shows_its_value_and_is_the_reason() -> None:
