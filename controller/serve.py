@@ -21,7 +21,7 @@ from gryphon.controller.limits import Limits
 from gryphon.controller.peer import Peer
 from gryphon.controller.policy import Policy, own_addresses
 from gryphon.controller.source import IPAddress
-from gryphon.controller.strays import Strays
+from gryphon.controller.strays import Strays, advice
 from gryphon.controller.surroundings import Taken
 from gryphon.controller.tls import Identity
 
@@ -155,8 +155,8 @@ class Server:
 
     def _tick(self, now: int) -> None:
         self._connections.tick(now)
-        for lease, why in self._strays.judge(self.leases.living, now):
-            self._connections.revoke(lease, why)
+        for lease, astray in self._strays.judge(self.leases.living, now):
+            self._connections.revoke(lease, advice(astray))
         if now - self._watched > _WATCH_S * 1e9:
             self._watched = now
             try:

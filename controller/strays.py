@@ -43,6 +43,24 @@ class Place(NamedTuple):
     leaves: bool
 
 
+class Astray(NamedTuple):
+    """An answer that was not dropped: whose, and where it was seen."""
+
+    service: Service
+    network: IPNetwork
+    place: Place
+
+    def seen(self, host: str) -> str:
+        """What was seen of it on a host."""
+        verb = "leave" if self.place.leaves else "come in"
+        return f"answers from {show_service(self.service)} to {self.network} {verb} by {self.place.interface} of {host}"
+
+    @property
+    def hook(self) -> str:
+        """That which would see them there."""
+        return "tc" if self.place.leaves else "xdp"
+
+
 class Tap(Protocol):
     """A packet socket, as far as it is used."""
 
@@ -146,8 +164,8 @@ class Strays:
             for generation in np.intersect1d(records["generation"], list(self._watched)):
                 self._forget(int(generation))
 
-    def judge(self, living: Mapping[int, Lease], now: int) -> list[tuple[Lease, str]]:
-        """Grants whose answers pass by, each with a sentence that names the right place; also sees to new grants."""
+    def judge(self, living: Mapping[int, Lease], now: int) -> list[tuple[Lease, Astray]]:
+        """Grants whose answers pass by, each with one that names the right place; also sees to new grants."""
         if self._tap is None or (not self._watched and living.keys() == self._living.keys()):
             return []
         self._living = dict(living)
@@ -160,7 +178,7 @@ class Strays:
             self._forget(generation)
         if set(self._watched) != before:
             self._tap.watch(pairs_of(self._living[generation].asked for generation in self._watched))
-        return [(self._living[each], why) for each in list(self._watched) if (why := self._why(each, now))]
+        return [(self._living[each], found) for each in list(self._watched) if (found := self._astray(each, now))]
 
     def deadline(self) -> int:
         """When ``judge`` has something to do at the earliest, CLOCK_MONOTONIC nanoseconds."""
@@ -180,23 +198,25 @@ class Strays:
         if self._tap and not self._watched:
             self._tap.watch([])
 
-    def _why(self, generation: int, now: int) -> str:
-        """What to say of a grant; empty while there is nothing to say."""
+    def _astray(self, generation: int, now: int) -> Astray | None:
+        """What passed by of a grant's; None while there is nothing to say."""
         places = {
             place: (service, network)
             for place, (service, network, when) in self._watched[generation].seen.items()
             if now - when >= GRACE_NS
         }
         if not places:
-            return ""
+            return None
         place = _fitting(places, self._leaving)
-        service, network = places[place]
         self._forget(generation)
-        verb, hook = ("leave", "--tc") if place.leaves else ("come in", "--xdp")
-        return (
-            f"answers from {show_service(service)} to {network} {verb} by {place.interface} of the intercept's host, "
-            f"where it does not look: stop it and start gryphon-intercept {hook} {place.interface}"
-        )
+        return Astray(*places[place], place)
+
+
+def advice(found: Astray) -> str:
+    """What its operator is told, by way of the sender."""
+    seen = found.seen("the intercept's host")
+    mend = f"stop it and start gryphon-intercept --{found.hook} {found.place.interface}"
+    return f"{seen}, where it does not look: {mend}"
 
 
 def _fitting(places: Iterable[Place], leaving: bool) -> Place:

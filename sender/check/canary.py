@@ -88,6 +88,11 @@ class Canary:
             return self._packet(SYN, self._isn, 0)
         return none()
 
+    def passed_by(self, sentence: str) -> Packets:
+        """Its answer was seen where nobody drops it; the server is to forget the connection."""
+        self._ends(Outcome.SILENT, sentence)
+        return self._packet(RST, self._isn + 1, 0)
+
     def refused_here(self, name: str) -> None:
         """This host would not send the packet; ``name`` is the errno's."""
         self._ends(Outcome.NOT_SENT, f"this host refused to send it ({name})")

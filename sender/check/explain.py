@@ -23,7 +23,7 @@ def causes(outcome: Outcome, flight: Flight) -> list[Cause]:
 
 def where_to_look(outcome: Outcome, flight: Flight) -> str:
     """What decides between the causes; empty where there is nothing to decide."""
-    if outcome is not Outcome.SILENT:
+    if outcome is not Outcome.SILENT or flight.passes is not None:
         return ""
     shown = show_service(flight.service)
     return f"on the server: gryphon check --role server -x {flight.service[1]}-{shown} -c {flight.network} tells which"

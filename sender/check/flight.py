@@ -32,6 +32,7 @@ class Flight:
         leads: the interface by which this host reaches the server.
         own: this host's address there.
         error: the name of the errno, where this host refused to send.
+        passes: where its answer was seen instead of where it is dropped, if it was.
     """
 
     service: Service
@@ -43,6 +44,7 @@ class Flight:
     leads: str = ""
     own: IPAddress | None = None
     error: str = ""
+    passes: Cause | None = None
 
     @property
     def hook(self) -> str:

@@ -21,6 +21,7 @@ from gryphon.sender.check.exchange import read_last, send_all
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Facts
 from gryphon.sender.check.flight import Cause, Flight
+from gryphon.sender.check.passing import Passing
 from gryphon.sender.intents import whose
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, taken_addresses
 from gryphon.sender.ranges import Pool
@@ -111,7 +112,8 @@ def _fly_all(request: Request, intercepts: Intercepts, facts: Facts, tell: Tell)
     with closing(_transmitter(request.services)) as transmitter:
         for (index, service), network in plan:
             flight = course(service, network, request.places[0], intercepts.opened[0].grant.intercept, facts)
-            flown.append(_fly(index, flight, request.pool, intercepts, transmitter, tell))
+            with Passing(request.places, [service], [network]) as passing:
+                flown.append(_fly(index, flight, request.pool, intercepts, transmitter, passing, tell))
     read_last([intercepts])
     return flown
 
@@ -131,7 +133,15 @@ def _transmitter(services: Sequence[Service]) -> Transmitter:
     return RawTransmitter(targets, np.zeros(64, np.uint8), 16)
 
 
-def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmitter: Transmitter, tell: Tell) -> Flown:
+def _fly(
+    index: int,
+    flight: Flight,
+    pool: Pool,
+    intercepts: Intercepts,
+    transmitter: Transmitter,
+    passing: Passing,
+    tell: Tell,
+) -> Flown:
     """One of them."""
     at = pool.networks.index(flight.network)
     address = flight.network[pool.first[at] - int(flight.network[0]) + random.randrange(pool.counts[at])]
@@ -151,8 +161,13 @@ def _fly(index: int, flight: Flight, pool: Pool, intercepts: Intercepts, transmi
         if canary.outcome is not None:
             break
         intercepts.wait(_TURN_S)
-        packets = canary.take(intercepts.read().records, time.monotonic_ns())
-        if not len(packets):
+        records = intercepts.read().records
+        packets = canary.take(records, time.monotonic_ns())
+        seen = passing.look(records, time.monotonic_ns())
+        if seen is not None:
+            flight = replace(flight, passes=seen)
+            packets = canary.passed_by(seen.sentence)
+        elif not len(packets):
             packets = canary.look(time.monotonic_ns())
     return _ended(canary, canary.outcome, flight, tell)
 

@@ -7,7 +7,9 @@ from gryphon.sender.check.flight import Cause, Flight
 
 
 def silent(flight: Flight) -> list[Cause]:
-    """First what this host knows to be wrong, then what only the server can tell."""
+    """What this host has seen, or else what it knows to be wrong, then what only the server can tell."""
+    if flight.passes is not None:
+        return [flight.passes]
     return [*_wrong_hook(flight), *_wrong_interface(flight), *_no_way_back(flight), *_lost_there(flight)]
 
 

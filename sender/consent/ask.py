@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from gryphon.controller.errors import GrantLost
 from gryphon.sender.check.exchange import read_last, send_all
+from gryphon.sender.check.passing import Passing
 from gryphon.sender.consent.pairs import choose_pairs, count_pairs
 from gryphon.sender.consent.probes import Probes
-from gryphon.sender.consent.refusal import not_sent, silence
+from gryphon.sender.consent.refusal import not_sent, passed_by, silence
 from gryphon.sender.consent.shown import Shown
 from gryphon.sender.intercepts import Intercepts, Place, wait_for
 from gryphon.sender.prepare import Prepared
@@ -53,8 +54,10 @@ def _ask(prepared: Prepared, places: Sequence[Place], sources: Sequence[Intercep
     pairs = choose_pairs(services, pools, random.SystemRandom())
     probes = Probes(pairs, prepared.options.mtu - _HEADERS[pools[0].version])
     grants = [intercept.grant.intercept for intercept in sources[0].opened]
+    networks = [network for pool in pools for network in pool.networks]
     try:
-        error = _fly(probes, sources, transmitter)
+        with Passing(places, services, networks) as passing:
+            error = _fly(probes, sources, transmitter, passing, grants)
     except GrantLost:
         raise  # without a grant nothing is sent
     except BaseException:
@@ -70,8 +73,14 @@ def _ask(prepared: Prepared, places: Sequence[Place], sources: Sequence[Intercep
     return shown
 
 
-def _fly(probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter) -> str:
-    """Until all are answered, patience is over, or this host refuses to send: then the name of the errno."""
+def _fly(
+    probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter, passing: Passing, grants: Sequence[str]
+) -> str:
+    """Until all are answered, patience is over, or this host refuses to send: then the name of the errno.
+
+    Raises:
+        EnvironmentFault: this host has seen an answer where it is not dropped.
+    """
     before = dict(transmitter.errors())
     while True:
         now = time.monotonic_ns()
@@ -82,5 +91,8 @@ def _fly(probes: Probes, sources: Sequence[Intercepts], transmitter: Transmitter
         wait_for([intercept for source in sources for intercept in source.opened], _TURN_S)
         for share, source in enumerate(sources):
             records = source.read().records
+            seen = passing.look(records, time.monotonic_ns())
+            if seen is not None:
+                raise passed_by(seen, grants)
             ours = records[records["generation"] == source.generation]
             send_all(transmitter, probes.take(share, ours))

@@ -10,6 +10,7 @@ from gryphon.sender.check.canary import Outcome
 from gryphon.sender.check.course import flight
 from gryphon.sender.check.explain import causes, where_to_look
 from gryphon.sender.check.facts import Asked, Facts
+from gryphon.sender.check.flight import Cause
 from gryphon.sender.check.gather import gather_quick
 from gryphon.sender.consent.probes import PATIENCE_NS, Probe
 from gryphon.sender.intercepts import Place
@@ -26,6 +27,12 @@ def silence(silent: Sequence[Probe], tried: int, grants: Sequence[str], places: 
         f"{pair.address} in {PATIENCE_NS / 1e9:g} s{more}, so the run does not start"
     )
     return _explained(sentence, Outcome.SILENT, silent[0], grants[0], places)
+
+
+def passed_by(seen: Cause, grants: Sequence[str]) -> EnvironmentFault:
+    """The fault of a run whose answers this host has seen where nobody drops them."""
+    sentence = f"no consent, no traffic: {'; '.join(grants)} is not where answers come by, so the run does not start"
+    return EnvironmentFault(f"{sentence}\n{seen.sentence}  ->  {seen.mend}")
 
 
 def not_sent(probe: Probe, error: str, grants: Sequence[str], places: Sequence[Place]) -> EnvironmentFault:

@@ -138,9 +138,27 @@ def test_an_assistant_that_may_not_look_leaves_it_a_cause(lab: Lab) -> None:
     assert mend.startswith(f"on {ASSISTANT.intercept}: ip -s link")
 
 
-def test_in_the_local_topology_the_interface_that_leads_to_the_server_is_named(lab: Lab) -> None:
+PASSING = f"answers from {SERVER_V4}:80 to {RANGE} come in by eth0 of this host, and not where they are dropped"
+
+
+def test_in_the_local_topology_the_interface_that_answers_come_in_by_is_known(lab: Lab) -> None:
     lab.route_forged("sender")
     checked = check(lab, "sender", *RUN, "-s", "xdp:eth1")
+    assert checked.canary["outcome"] == "silent", checked.text
+    assert checked.canary["causes"] == [{"sentence": f"{PASSING} (xdp:eth1)", "mend": "-s xdp:eth0"}]
+    assert "--role server" not in checked.text
+
+
+def test_so_is_the_right_hook(lab: Lab) -> None:
+    lab.route_forged("sender")
+    checked = check(lab, "sender", *RUN, "-s", "tc:eth0")
+    assert checked.canary["causes"] == [{"sentence": f"{PASSING} (tc:eth0)", "mend": "-s xdp:eth0"}], checked.text
+
+
+def test_where_no_answer_comes_in_the_interface_that_leads_to_the_server_is_the_first_cause(lab: Lab) -> None:
+    lab.route_forged("sender")
+    with changed(lab, "server", "route del 10.17.0.0/16", "route replace 10.17.0.0/16 via 10.16.15.117"):
+        checked = check(lab, "sender", *RUN, "-s", "xdp:eth1")
     assert checked.canary["outcome"] == "silent", checked.text
     place, mend = checked.cause("answers come in by eth0, which leads to the server, and eth1 is watched")
     assert (place, mend) == (1, "-s xdp:eth0")

@@ -83,3 +83,17 @@ def test_every_server_and_range_is_asked_and_a_refusal_is_an_answer(
     assert run.result["latency_ms"]["connect"]["service"]["count"] == 20
     log = (lab.directory / "error_gryphon.log").read_text()
     assert "canary: 4 SYNs answered (2 syn-ack, 2 reset)" in log
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_answers_that_come_in_elsewhere_on_the_sender_are_seen_and_said_at_once(
+    lab: Lab, nginx: Nginx, recording: Recording, threads: int
+) -> None:
+    before = nginx.mark()
+    lab.route_forged("sender")
+    run = start(lab, [*options(recording, "xdp:eth1", 100), "--threads", str(threads)])
+    assert run.finish(30) == 3, run.text
+    sentence, seen = run.text.splitlines()[:2]
+    assert sentence.startswith("gryphon: no consent, no traffic: xdp on eth1 (native) is not where answers come by")
+    assert "come in by eth0 of this host, and not where they are dropped (xdp:eth1)  ->  -s xdp:eth0" in seen
+    assert nginx.since(before, patience=0).connections == 0

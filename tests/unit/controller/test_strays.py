@@ -17,7 +17,7 @@ from gryphon.controller.errors import GrantLost
 from gryphon.controller.leases import Lease
 from gryphon.controller.source import IPNetwork, Service
 from gryphon.controller.straying import Asked
-from gryphon.controller.strays import GRACE_NS, WATCH_NS, Place, Strays
+from gryphon.controller.strays import GRACE_NS, WATCH_NS, Astray, Place, Strays, advice
 from gryphon.lab.waiting import until
 
 
@@ -51,7 +51,9 @@ def lease(generation: int = 1, network: str = "10.17.15.0/24") -> Lease:
     return Lease(generation, [], [], "somebody", asked=asked)
 
 
-def looked(strays: Strays, tap: FakeTap, living: dict[int, Lease], *seen: tuple[str, bool]) -> list[tuple[Lease, str]]:
+def looked(
+    strays: Strays, tap: FakeTap, living: dict[int, Lease], *seen: tuple[str, bool]
+) -> list[tuple[Lease, Astray]]:
     """A grant at 0, packets at 1, and what is judged when the grace is over."""
     assert strays.judge(living, 0) == []
     for interface, leaves in seen:
@@ -74,8 +76,9 @@ def looked(strays: Strays, tap: FakeTap, living: dict[int, Lease], *seen: tuple[
 )
 def test_the_right_place_is_named(hook: str, seen: list[tuple[str, bool]], words: str) -> None:
     tap, held = FakeTap(), lease()
-    ((found, why),) = looked(Strays(hook, tap), tap, {1: held}, *seen)
+    ((found, astray),) = looked(Strays(hook, tap), tap, {1: held}, *seen)
     assert found is held
+    why = advice(astray)
     assert why.startswith("answers from 10.16.15.118:80 to 10.17.15.0/24 ")
     assert re.search(words, why)
     assert tap.pairs == []
