@@ -16,6 +16,7 @@ from gryphon.controller import lines
 from gryphon.controller.account import Account
 from gryphon.controller.clock import ClockEstimate
 from gryphon.controller.delay import DelayHistogram
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.handshake import Greeting
 from gryphon.controller.intent import Intent
@@ -146,15 +147,15 @@ class Channel:
         """As of the last heartbeat; the delay is from capture to ``read()``, over all records so far."""
         return replace(self._status, delay_p99_us=self._delay.percentile(99))
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         """Tell the intercept that the run is over, and hang up. Returns what stays behind, as a sentence."""
         if self._sock.fileno() < 0:
             return None
-        self._account.end("the run is over" if clean else "the run was broken off")
+        self._account.end(self._lost or how)
         with contextlib.suppress(OSError), self._sock:
             if self._lost is None:
                 self._sock.settimeout(_LAST_WORDS_S)
-                self._sock.sendall(self._unsent + pack(Frame.END, {"clean": clean}))
+                self._sock.sendall(self._unsent + pack(Frame.END, {"clean": clean, "how": how.name.lower()}))
                 self._sock.shutdown(socket.SHUT_WR)
                 while self._sock.recv(1 << 16):  # closing with unread data would reset the connection
                     pass

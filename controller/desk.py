@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from gryphon.controller.audit import Audit
 from gryphon.controller.door import Door
+from gryphon.controller.ended import told
 from gryphon.controller.errors import GrantRefused
 from gryphon.controller.leases import Lease, Leases, Registry
 from gryphon.controller.limits import Limits
@@ -81,8 +82,7 @@ class Desk:
             case Stage.GRANTED, Frame.PING:
                 self._pong(peer, message)
             case Stage.GRANTED, Frame.END:
-                how = "the run is over" if message.get("clean") is True else "the run was broken off"
-                self._end(peer, how, logging.INFO)
+                self._end(peer, told(message), logging.INFO)
                 peer.stage = Stage.CLOSING
                 peer.deadline = 0
             case _:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from gryphon.controller.account import Account
 from gryphon.controller.delay import DelayHistogram
 from gryphon.controller.desk import Intercepting
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import GrantLost
 from gryphon.controller.intent import Intent
 from gryphon.controller.leases import Lease, Leases, others_nearby
@@ -126,7 +127,7 @@ class LocalReader:
         """The delay only; the interception's counters are those of all its readers."""
         return Status(delay_p99_us=self._delay.percentile(99))
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         """Nothing to end: the lease is somebody else's."""
         return None
 
@@ -212,7 +213,7 @@ class LocalIntercept(LocalReader):
         """Counters as of now; the CPU time is in that of this process."""
         return Status(counters=self._interception.counters(), delay_p99_us=self._delay.percentile(99))
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         """End the interception if every connection was closed (``clean``), else leave it for the linger time.
 
         It also stays while ranges of an earlier run still linger. Returns what stays behind, as a sentence.
@@ -220,7 +221,7 @@ class LocalIntercept(LocalReader):
         if not self._open:
             return None
         self._open = False
-        self._account.end("the run is over" if clean else "the run was broken off")
+        self._account.end(how)
         now = time.monotonic_ns()
         if clean:
             self._leases.linger_ns = 0

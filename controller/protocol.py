@@ -8,7 +8,7 @@ The order of a conversation (I = intercept, S = sender):
     I WELCOME  {mac, gryphon, record, byteorder}                or REFUSAL {reason}
     S REQUEST  {services: [[address, port]], ranges: [network], sample, intent}  intent.py says what it intends
     I GRANT    {generation, services, lease_s, linger_s, intercept, sample, quota}, or REFUSAL {reason}
-    then       S PING {sent}, I PONG {sent, received, answered, ...}, I RECORDS, and END {reason, clean} from either
+    then       S PING {sent}, I PONG {sent, received, answered, ...}, I RECORDS, and END {reason} or {clean, how}
 
 Before the proof the intercept says nothing but its protocol's number, and why it sends somebody away. ``record`` is the
 size of a record alone. A REQUEST's ``sample`` is the bytes of each answer's payload that the run needs (0 when

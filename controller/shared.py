@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
 from gryphon.controller.account import Account
+from gryphon.controller.ended import Ended
 from gryphon.controller.intent import Intent
 from gryphon.controller.leases import Leases, others_nearby
 from gryphon.controller.leave import leave
@@ -88,12 +89,12 @@ class SharedIntercept:
         """Packets of all readers."""
         return self._interception.counters()
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         """End the interception if every connection was closed (``clean``), else leave it for the linger time."""
         if clean:
             self._leases.linger_ns = 0
         for account in self._accounts:
-            account.end("the run is over" if clean else "the run was broken off")
+            account.end(how)
         now = time.monotonic_ns()
         for lease in list(self._leases.living.values()):
             self._leases.end(lease, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple, Protocol
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.quota import Quota
 from gryphon.controller.record import Records
 
@@ -119,6 +120,6 @@ class Intercept(RecordSource, Protocol):
         """Counters of the interception and of the way from it."""
         ...
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         """End the grant; ``clean``: every connection was closed. Returns what stays behind, as a sentence."""
         ...

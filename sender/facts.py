@@ -53,12 +53,17 @@ class Run:
     @property
     def ending(self) -> Ending:
         """The gravest of all engines' endings: when one has lost its grant, the others were told to stop."""
-        return max((outcome.ending for outcome in self.outcomes), key=_GRAVITY.index)
+        return gravest(self.outcomes)
 
     @property
     def ended_ns(self) -> int:
         """When the last engine ended."""
         return max(outcome.ended_ns for outcome in self.outcomes)
+
+
+def gravest(outcomes: Iterable[Outcome]) -> Ending:
+    """Of all engines' endings."""
+    return max((outcome.ending for outcome in outcomes), key=_GRAVITY.index)
 
 
 _GRAVITY = [Ending.FINISHED, Ending.ENDED_EARLY, Ending.INTERRUPTED, Ending.GRANT_LOST]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import InputFault
 from gryphon.controller.intent import Intent
 from gryphon.controller.policy import own_addresses
@@ -131,15 +132,15 @@ class Intercepts:
         for intercept in self.opened:
             intercept.keep()
 
-    def close(self, clean: bool) -> list[str]:
+    def close(self, clean: bool, how: Ended = Ended.OVER) -> list[str]:
         """End every grant; sentences about what stays behind."""
-        return [sentence for intercept in self.opened if (sentence := intercept.close(clean))]
+        return [sentence for intercept in self.opened if (sentence := intercept.close(clean, how))]
 
     def __enter__(self) -> Intercepts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: TracebackType | BaseException | None) -> None:
-        self.close(clean=kind is None)
+        self.close(clean=kind is None, how=Ended.OVER if kind is None else Ended.FAULT)
 
 
 def wait_for(opened: Sequence[Intercept], seconds: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import InputFault
 from gryphon.controller.quota import Quota
 from gryphon.controller.source import Clock, Status
@@ -107,8 +108,17 @@ def play(
         statuses=statuses,
         while_late=processor.while_late,
         clocks=clocks,
-        notes=[*(loop.pace.notes() if isinstance(loop, PacedLoop) else []), *intercepts.close(clean=clean)],
+        notes=[
+            *(loop.pace.notes() if isinstance(loop, PacedLoop) else []),
+            *intercepts.close(clean, how_ended(ending, clean)),
+        ],
     )
+
+
+def how_ended(ending: Ending, clean: bool) -> Ended:
+    """For the logs of both sides."""
+    endings = {Ending.INTERRUPTED: Ended.INTERRUPTED, Ending.GRANT_LOST: Ended.LOST, Ending.ENDED_EARLY: Ended.EARLY}
+    return endings.get(ending, Ended.OVER if clean else Ended.INCOMPLETE)
 
 
 def new_engine(

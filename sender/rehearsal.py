@@ -8,21 +8,24 @@ from collections.abc import Iterator, Sequence
 from gryphon.controller.source import Grant
 from gryphon.sender.consent.pairs import count_pairs
 from gryphon.sender.consent.shown import how_many
-from gryphon.sender.intercepts import Intercepts
+from gryphon.sender.intercepts import Intercepts, Place
 from gryphon.sender.live.expected import expected_s, last_start_s
 from gryphon.sender.prepare import Prepared
 from gryphon.sender.results.human import number
 from gryphon.sender.results.progress import clock
 
 
-def describe(prepared: Prepared, intercepts: Intercepts) -> str:
+def describe(prepared: Prepared, intercepts: Intercepts, places: Sequence[Place]) -> str:
     """What the run would be, a line for each part of it, labels as in the summary."""
     lines = [
         *_sessions(prepared),
         *_users(prepared),
         f"schedule    {_schedule(prepared)}",
         f"packets     by {_way(prepared)}, at most {prepared.options.mtu:,} bytes",
-        *(f"intercept   {_granted(intercept.grant)}" for intercept in intercepts.opened),
+        *(
+            f"intercept   {_granted(intercept.grant, local=bool(place.hook))}"
+            for intercept, place in zip(intercepts.opened, places, strict=True)
+        ),
         f"canary      {_canary(prepared)}",
         "",
         "DRY RUN: nothing was sent, and the grants are given back",
@@ -75,11 +78,13 @@ def _canary(prepared: Prepared) -> str:
     return f"{how_many(tried, pairs)} from the forged range before the first user, {asks}"
 
 
-def _granted(grant: Grant) -> str:
+def _granted(grant: Grant, *, local: bool) -> str:
+    """Who drops the answers, and how long after the run: one's own interception knows how the run has ended."""
     services: Sequence[int] = grant.services
     plural = "" if len(services) == 1 else "s"
     sample = f", {grant.sample} bytes of each answer" if grant.sample else ""
     return (
         f"{grant.intercept or 'a remote one'}: granted {len(services)} service{plural} and the whole range{sample}; "
-        f"answers are dropped for {grant.linger_s:g} s after a run that does not end well"
+        f"answers are dropped for {grant.linger_s:g} s after the run"
+        + (", unless all of its users complete" if local else "")
     )

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.privileges import give_up
 from gryphon.controller.tls import trust
 from gryphon.controller.tokens import find_token
 from gryphon.sender.consent.ask import ask_consent
-from gryphon.sender.facts import Run, gather, refused
+from gryphon.sender.facts import Run, gather, gravest, refused
 from gryphon.sender.intents import intents, whole_intent
 from gryphon.sender.intercepts import Intercepts, Place, open_intercepts, parse_places
 from gryphon.sender.leaving import check_outputs, leave, outputs
@@ -23,7 +24,7 @@ from gryphon.sender.loop import Stop
 from gryphon.sender.meter import Meter
 from gryphon.sender.obey import obey
 from gryphon.sender.options import SendOptions
-from gryphon.sender.play import HEAD_START_NS, await_start, new_engine, play
+from gryphon.sender.play import HEAD_START_NS, await_start, how_ended, new_engine, play
 from gryphon.sender.prepare import Prepared, prepare
 from gryphon.sender.rehearsal import describe
 from gryphon.sender.results.progress import Progress
@@ -78,7 +79,7 @@ def _open_sending(prepared: Prepared, intercepts: Intercepts) -> Sending:
     try:
         return prepared.choice.open(prepared.script.payload)
     except BaseException:
-        intercepts.close(clean=True)
+        intercepts.close(clean=True, how=Ended.UNSTARTED)
         raise
 
 
@@ -93,7 +94,8 @@ def _rehearse(prepared: Prepared, places: list[Place], token: str | None) -> int
     with grants as intercepts:
         _open_sending(prepared, intercepts).transmitter.close()
         prepared = obey(prepared, [intercepts.quota])
-        print(describe(prepared, intercepts), end="")
+        print(describe(prepared, intercepts, places), end="")
+        intercepts.close(clean=True, how=Ended.REHEARSED)
     return 0
 
 
@@ -177,7 +179,7 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
     intercepts = open_shared(
         places, token, services, parts, options.xdp_mode, sample=prepared.sample, intents=intents(prepared)
     )
-    clean = True  # until something is sent
+    clean, how = True, Ended.UNSTARTED  # until something is sent
     try:
         prepared = obey(prepared, intercepts.quotas)
         with ExitStack() as undo:
@@ -186,7 +188,7 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
             shown = ask_consent(prepared, places, sources, sendings[0].transmitter)
             team = Team(prepared, shares, intercepts, measures)
             _log_start(options, intercepts.names)
-            clean = False
+            clean, how = False, Ended.FAULT
             with Stop() as stop:
                 _give_up_privileges(prepared, places)
                 ahead = len(shares) * HEAD_START_NS
@@ -195,9 +197,10 @@ def _together(prepared: Prepared, measures: SharedMeasures, places: list[Place],
                 outcomes = team.run(sendings, epoch_ns, meter, stop)
                 meter.finish(max(outcome.ended_ns for outcome in outcomes))
             clean = all(outcome.clean for outcome in outcomes)
+            how = how_ended(gravest(outcomes), clean)
             lost = intercepts.ring_full()
     finally:
-        notes = intercepts.close(clean)
+        notes = intercepts.close(clean, how)
     notes += [*shown.notes(), *sorted({note for outcome in outcomes for note in outcome.notes})]
     return Run(
         started,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import EnvironmentFault, GrantLost
 from gryphon.controller.forged import objection
 from gryphon.controller.source import Service
@@ -96,7 +97,7 @@ def fly(request: Request, facts: Facts, tell: Tell) -> list[Flown]:
     except EnvironmentFault as fault:  # no raw socket
         return [_grounded(request, Outcome.NOT_SENT, fault, tell)]
     finally:  # one connection, which is reset or interrupted: nothing for which an interception had to linger here
-        intercepts.close(clean=True)
+        intercepts.close(clean=True, how=Ended.CHECKED)
 
 
 def _grounded(request: Request, outcome: Outcome, fault: EnvironmentFault, tell: Tell) -> Flown:

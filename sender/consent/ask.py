@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import GrantLost
 from gryphon.sender.check.exchange import read_last, send_all
 from gryphon.sender.check.passing import Passing
@@ -43,7 +44,7 @@ def ask_consent(
         return _ask(prepared, places, sources, transmitter)
     except BaseException:
         for source in sources:
-            source.close(clean=True)
+            source.close(clean=True, how=Ended.UNSTARTED)
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gryphon.controller.errors import InputFault
@@ -76,6 +76,23 @@ def _starts(documents: Sequence[Document]) -> list[float]:
                 f"results {documents.index(document) + 1} and {i + 1} are the same: give each sender's own"
             )
     return starts
+
+
+def apart(documents: Sequence[Document], names: Sequence[str]) -> str | None:
+    """The sentence about two of them that did not run at the same time; None where all did.
+
+    Args:
+        names: of their files.
+    """
+    spans = [(_start(document), _start(document) + timedelta(seconds=document["duration_s"])) for document in documents]
+    ended, later = min(range(len(spans)), key=lambda i: spans[i][1]), max(range(len(spans)), key=lambda i: spans[i][0])
+    if spans[later][0] < spans[ended][1]:
+        return None
+    seconds = (spans[later][0] - spans[ended][1]).total_seconds()
+    return (
+        f"{names[later]} began {seconds:,.1f} s after {names[ended]} had ended: merged, they show a load that no "
+        "server had at once; to compare two runs, leave --merge out"
+    )
 
 
 def _added(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.report.load import Document, read_result
-from gryphon.sender.report.merge import merge_results
+from gryphon.sender.report.merge import apart, merge_results
 from gryphon.sender.report.page import one_page, two_pages
 from gryphon.sender.report.server import MOST_COLUMNS, check_times, read_counters
 from gryphon.sender.report.table import to_csv
@@ -40,15 +40,18 @@ def run_report(options: ReportOptions) -> int:
     """
     _check(options)
     documents = [read_result(path) for path in options.results]
+    names, notes = [Path(path).name for path in options.results], list[str]()
     servers = [read_counters(path) for path in options.servers]
     if options.merge:
-        documents = [merge_results(documents)]
+        merged, warning = merge_results(documents), apart(documents, names)
+        notes = [*_senders(options.results), *([f"{warning}."] if warning else [])]
+        if warning:
+            print(f"gryphon: {warning}", file=sys.stderr)
+        documents = [merged]
     if sum(len(server.columns) for server in servers) > MOST_COLUMNS:
         raise InputFault(f"--server: {MOST_COLUMNS} columns in all files together are the most: leave some out")
     check_times(documents, servers)
-    names = [Path(path).name for path in options.results]
     if options.output is not None:
-        notes = _senders(options.results) if options.merge else []
         two = len(documents) == 2
         page = two_pages(documents, names, servers) if two else one_page(documents[0], servers, notes)
         write_text(options.output, page, "the report")

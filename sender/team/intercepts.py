@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from gryphon.controller.client import Channel
+from gryphon.controller.ended import Ended
 from gryphon.controller.intent import Intent
 from gryphon.controller.quota import Quota, strictest
 from gryphon.controller.source import Intercept, IPNetwork, Service
@@ -62,12 +63,12 @@ class SharedIntercepts:
         """Records that the local ones lost for want of room."""
         return sum(each.counters().ring_full for each in self._shared)
 
-    def close(self, clean: bool) -> list[str]:
+    def close(self, clean: bool, how: Ended = Ended.OVER) -> list[str]:
         """End what this process has: all where no process was started. Sentences about what stays behind."""
         for sources in self._sources:
             for source in sources:
-                source.close(clean)
-        return [sentence for each in self._shared if (sentence := each.close(clean))]
+                source.close(clean, how)
+        return [sentence for each in self._shared if (sentence := each.close(clean, how))]
 
 
 def open_shared(

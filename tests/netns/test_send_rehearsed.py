@@ -22,6 +22,7 @@ def test_a_dry_run_says_what_would_be_and_the_server_hears_nothing(
     assert "users       500 from " in run.text
     assert "the last starts after 5 s" in run.text
     assert "tc egress" in run.text
+    assert "answers are dropped for 0 s after the run\n" in run.text
     assert "canary      1 SYN from the forged range before the first user, which has to be answered" in run.text
     assert run.text.rstrip().endswith("DRY RUN: nothing was sent, and the grants are given back")
 
@@ -36,6 +37,7 @@ def test_a_local_dry_run_leaves_nothing(lab: Lab, nginx: Nginx, recording: Recor
     run = start(lab, [*options(recording, "xdp:eth0", 50), "--dry-run", "--threads", "2"])
     assert run.finish() == 0, run.text
     assert "in 2 processes" in run.text
+    assert "answers are dropped for 600 s after the run, unless all of its users complete\n" in run.text
     assert "prog/xdp" not in lab.run("sender", ["ip", "link", "show", "eth0"]).stdout
 
 

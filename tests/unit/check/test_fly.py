@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_up import AWAY, RANGE, SERVICE
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import EnvironmentFault, GrantLost, GrantRefused
 from gryphon.controller.record import RECORD, Records
 from gryphon.controller.source import IPNetwork, Service
@@ -70,7 +71,7 @@ class World:
         records, self._records = self._records, []
         return Batch(np.concatenate([np.zeros(0, RECORD), *records]), np.zeros((0, 0), np.uint8))
 
-    def close(self, clean: bool | None = None) -> list[str]:
+    def close(self, clean: bool | None = None, how: Ended | None = None) -> list[str]:
         self.log.append("closed" if clean is None else f"grant given back, clean {clean}")
         return []
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from asking import PAIR, record
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import EnvironmentFault, GrantLost
 from gryphon.controller.record import RECORD
 from gryphon.sender.check import exchange
@@ -62,7 +63,8 @@ class Source:
         records, self.waiting = np.concatenate([np.zeros(0, RECORD), *self.waiting]), []
         return SimpleNamespace(records=records)
 
-    def close(self, clean: bool) -> None:
+    def close(self, clean: bool, how: Ended) -> None:
+        assert how is Ended.UNSTARTED
         self.closed.append(clean)
 
 

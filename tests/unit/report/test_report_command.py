@@ -20,6 +20,7 @@ from gryphon.sender.results.thresholds import load_schema
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("results")
+    (made / "evening.json").write_text(json.dumps(Sender(4).seconds(4).document(started=later(60))))
     (made / "wide.csv").write_text(
         "time" + "".join(f",c{i}" for i in range(12)) + f"\n{START.timestamp()}{',1' * 12}\n"
     )
@@ -54,9 +55,18 @@ def test_two_results_are_compared(folder: Path) -> None:
     assert "Before and after" in (folder / "both.html").read_text()
 
 
+def test_results_of_different_times_are_merged_and_told(folder: Path) -> None:
+    done = report(folder, "--merge", "1.json", "evening.json", "-o", "apart.html")
+    said = "evening.json began 55.0 s after 1.json had ended: merged, they show a load that no server had at once"
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [f"gryphon: {said}; to compare two runs, leave --merge out"]
+    assert said in (folder / "apart.html").read_text()
+
+
 def test_several_senders_become_one_result(folder: Path) -> None:
     done = report(folder, "--merge", "1.json", "2.json", "3.json", "-o", "all.html", "--json", "all.json")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     assert "3 senders together" in (folder / "all.html").read_text()
     merged = json.loads((folder / "all.json").read_text())
     jsonschema.Draft202012Validator(load_schema()).validate(merged)

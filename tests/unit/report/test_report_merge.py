@@ -12,7 +12,7 @@ from made import EXAMPLE, Sender, document, later
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.replay.measures import Counter
-from gryphon.sender.report.merge import commands, merge_results
+from gryphon.sender.report.merge import apart, commands, merge_results
 from gryphon.sender.results.thresholds import load_schema
 from gryphon.sender.results.verdict import Ending
 
@@ -112,3 +112,26 @@ def test_the_same_result_twice_is_not_added() -> None:
     one = Sender(1).seconds(2).document()
     with pytest.raises(InputFault, match="results 1 and 2 are the same"):
         merge_results([one, copy.deepcopy(one)])
+
+
+@pytest.mark.parametrize(("first", "second", "seconds"), [(0, 5, "0.0"), (0, 7.5, "2.5"), (12, 0, "7.0")])
+def test_results_that_did_not_run_at_the_same_time_are_told(first: float, second: float, seconds: str) -> None:
+    parts = [Sender(seed).seconds(5).document(started=later(start)) for seed, start in ((1, first), (2, second))]
+    earlier, after = ("a.json", "b.json") if first < second else ("b.json", "a.json")
+    said = apart(parts, ["a.json", "b.json"])
+    assert said is not None
+    assert said.startswith(f"{after} began {seconds} s after {earlier} had ended: merged, they show a load")
+    assert merge_results(parts)["sessions_run"]["started"] > 0
+
+
+def test_of_several_the_first_to_end_and_the_last_to_begin_are_named() -> None:
+    parts = [Sender(seed).seconds(5).document(started=later(start)) for seed, start in ((1, 4), (2, 0), (3, 8))]
+    said = apart(parts, ["a.json", "b.json", "c.json"])
+    assert said is not None
+    assert said.startswith("c.json began 3.0 s after b.json had ended")
+
+
+def test_results_that_ran_together_if_only_for_a_moment_are_not_told() -> None:
+    parts = [Sender(seed).seconds(5).document(started=later(start)) for seed, start in ((1, 0), (2, 4.9))]
+    assert apart(parts, ["a.json", "b.json"]) is None
+    assert apart(parts[:1], ["a.json"]) is None

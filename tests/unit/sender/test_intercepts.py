@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import EnvironmentFault, InputFault
 from gryphon.controller.record import RECORD
 from gryphon.controller.samples import sampled
@@ -86,7 +87,7 @@ class Fake:
     def disarm(self) -> None:
         self.armed = False
 
-    def close(self, clean: bool = True) -> str | None:
+    def close(self, clean: bool = True, how: Ended = Ended.OVER) -> str | None:
         self.closed.append(clean)
         for end in self._ends:
             end.close()

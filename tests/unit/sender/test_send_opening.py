@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from gryphon.controller.ended import Ended
 from gryphon.controller.errors import EnvironmentFault
 from gryphon.sender.send import _open_sending
 
@@ -23,7 +24,8 @@ class Both:
     def open(self, payload: Any) -> None:
         raise EnvironmentFault("its driver has no way for such frames")
 
-    def close(self, clean: bool) -> None:
+    def close(self, clean: bool, how: Ended) -> None:
+        assert how is Ended.UNSTARTED
         self.closed.append(clean)
 
 
