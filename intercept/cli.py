@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gryphon.controller.errors import Fault
+from gryphon.controller.numbers import decimal, whole
 from gryphon.controller.privileges import without_library_threads
 
 if TYPE_CHECKING:
@@ -49,10 +50,20 @@ def intercept(
         ),
     ] = None,
     linger: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Go on dropping for so long after a sender's end.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            parser=decimal("--linger", "600"),
+            help="Go on dropping for so long after a sender's end.",
+        ),
     ] = 600.0,
     sample: Annotated[
-        int, typer.Option(metavar="BYTES", help="Give senders the first BYTES of each answer too, up to 1024.")
+        int,
+        typer.Option(
+            metavar="BYTES",
+            parser=whole("--sample", "64"),
+            help="Give senders the first BYTES of each answer too, up to 1024.",
+        ),
     ] = 0,
     token_file: Annotated[
         Path | None,
@@ -67,12 +78,23 @@ def intercept(
         Path | None, typer.Option(metavar="FILE", help="Its key, where it is not in the same file.")
     ] = None,
     max_packets: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Packets a second that all senders together may send.")
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            parser=decimal("--max-packets", "5000"),
+            help="Packets a second that all senders together may send.",
+        ),
     ] = None,
     max_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", help="New sessions a second that they may start.")
+        float | None,
+        typer.Option(
+            metavar="RATE", parser=decimal("--max-rate", "100"), help="New sessions a second that they may start."
+        ),
     ] = None,
-    max_users: Annotated[int | None, typer.Option(metavar="N", help="Simulated users that they may have.")] = None,
+    max_users: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--max-users", "1000"), help="Simulated users that they may have."),
+    ] = None,
     window: Annotated[
         str | None, typer.Option(metavar="HH:MM-HH:MM,...", help="Local times of day in which there are grants.")
     ] = None,

@@ -16,6 +16,7 @@ from gryphon.controller.privileges import without_library_threads
 from gryphon.sender.check.cli import check as check_hosts
 from gryphon.sender.extract.cli import extract
 from gryphon.sender.inspect.cli import inspect
+from gryphon.sender.numeric import int_option
 from gryphon.sender.report.cli import report as report_command
 from gryphon.sender.send_cli import send
 
@@ -53,7 +54,7 @@ app.command(no_args_is_help=True)(inspect)
 
 @app.command()
 def demo(
-    users: Annotated[int, typer.Option("-u", "--users", help="Simulated users per topology.")] = 1000,
+    users: Annotated[int, int_option("-u", "--users", help="Simulated users per topology.", example="1000")] = 1000,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up and say how to enter it.")] = False,
     enter: Annotated[
         str | None, typer.Option("--enter", metavar="HOST", help="A shell in a host of the kept lab.")

@@ -23,9 +23,9 @@ NEEDED = {"transfer": "-x", "file": "-f", "intercept": "-s", "clients": "-c", "u
 _NOT_HELD = ("config", "print_config", "help")
 
 
-def needed(short: str, long: str, purpose: str) -> Any:
+def needed(short: str, long: str, purpose: str, **more: Any) -> Any:
     """One of ``NEEDED``: to typer it is not required, since a file may have it."""
-    return typer.Option(short, long, show_default=False, help=f"{purpose} Required, here or in --config.")
+    return typer.Option(short, long, show_default=False, help=f"{purpose} Required, here or in --config.", **more)
 
 
 def check_needed(context: typer.Context) -> None:

@@ -9,9 +9,11 @@ import typer
 
 from gryphon.controller.errors import InputFault
 from gryphon.controller.logs import parse_level
+from gryphon.controller.numbers import whole
 from gryphon.sender.config import as_toml, check_needed, effective, needed, read_config
 from gryphon.sender.interrupt import interruptible
 from gryphon.sender.logs import open_log
+from gryphon.sender.numeric import float_option, int_option
 from gryphon.sender.options import (
     DEFAULT_PORT,
     REFUSED,
@@ -45,7 +47,7 @@ def send(
         str, needed("-s", "--intercept", "Where answers are dropped: HOST[:PORT], xdp:IFACE or tc:IFACE.")
     ] = "",
     clients: Annotated[str, needed("-c", "--clients", "Forged addresses: '10.17.15.*', 10.17.0.0/16, ...")] = "",
-    users: Annotated[int, needed("-u", "--users", "Simulated users.")] = 0,
+    users: Annotated[int, needed("-u", "--users", "Simulated users.", parser=whole("-u", "1000"), metavar="<int>")] = 0,
     accelerate: Annotated[str, typer.Option("-a", "--accelerate", help="Divide pauses by this, or max.")] = "1",
     rate: Annotated[str | None, typer.Option("-i", "--rate", help="New users per second (1000), or max.")] = None,
     ramp: Annotated[str | None, typer.Option("--ramp", help="A rate that changes: 0:1000,60s:20000,...")] = None,
@@ -56,7 +58,9 @@ def send(
         bool, typer.Option("--push", "--comet", help="Send every message at its recorded time, answered or not.")
     ] = False,
     settle: Annotated[str, typer.Option("--settle", help="Silence that ends an answer of another size.")] = "200ms",
-    timeout: Annotated[float, typer.Option("-t", "--timeout", help="Seconds without an answer that fail a user.")] = 75,
+    timeout: Annotated[
+        float, float_option("-t", "--timeout", help="Seconds without an answer that fail a user.", example="10")
+    ] = 75,
     verify: Annotated[
         str | None, typer.Option("--verify", help="Compare so many first bytes of each answer, or off.")
     ] = None,
@@ -74,11 +78,15 @@ def send(
     field: Annotated[
         list[str] | None, typer.Option("--field", help="A per-user field: 'PORT[/MESSAGE]:REGEX=VALUE'.")
     ] = None,
-    mode: Annotated[int, typer.Option("-m", "--mode", help="0: vary the address first, 1: the port.")] = 0,
-    seed: Annotated[int, typer.Option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.")] = 0,
-    mtu: Annotated[int, typer.Option("-M", "--mtu", help="Largest packet to send, bytes.")] = 1500,
-    threads: Annotated[int, typer.Option("--threads", help="Processes that share the users, one for each core.")] = 1,
-    port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
+    mode: Annotated[int, int_option("-m", "--mode", help="0: vary the address first, 1: the port.", example="0")] = 0,
+    seed: Annotated[int, int_option("-e", "--seed", help="Shuffle addresses and ports; 0: in order.", example="7")] = 0,
+    mtu: Annotated[int, int_option("-M", "--mtu", help="Largest packet to send, bytes.", example="1500")] = 1500,
+    threads: Annotated[
+        int, int_option("--threads", help="Processes that share the users, one for each core.", example="2")
+    ] = 1,
+    port: Annotated[
+        int, int_option("-p", "--port", help="Port of the intercepts in -s.", example="36524")
+    ] = DEFAULT_PORT,
     transmit: Annotated[str, typer.Option("--transmit", help="How packets leave: raw, link, xdp or auto.")] = "raw",
     device: Annotated[str | None, typer.Option("-o", "--device", help="Interface, for link and xdp.")] = None,
     config: Annotated[
@@ -91,7 +99,9 @@ def send(
     warmup: Annotated[
         str | None, typer.Option("--warmup", help="The first seconds, left out of percentiles and --fail-if.")
     ] = None,
-    trace: Annotated[int, typer.Option("--trace", help="Show the packets of the first N failed sessions.")] = 0,
+    trace: Annotated[
+        int, int_option("--trace", help="Show the packets of the first N failed sessions.", example="5")
+    ] = 0,
     trace_users: Annotated[str | None, typer.Option("--trace-users", help="Or those of users 0,17,...")] = None,
     trace_file: Annotated[Path, typer.Option("--trace-file", help="Where --trace writes its capture.")] = Path(
         "trace.pcap"

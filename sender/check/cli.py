@@ -9,6 +9,7 @@ import typer
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.interrupt import interruptible
+from gryphon.sender.numeric import int_option
 from gryphon.sender.options import DEFAULT_PORT
 
 _ROLES = ("sender", "server", "assistant")
@@ -24,8 +25,12 @@ def check(
     transfer: Annotated[str | None, typer.Option("-x", "--transfer", help="As in send: 80-10.16.15.118:80.")] = None,
     intercept: Annotated[str | None, typer.Option("-s", "--intercept", help="As in send: HOST, xdp:IFACE.")] = None,
     clients: Annotated[str | None, typer.Option("-c", "--clients", help="As in send: '10.17.15.*'.")] = None,
-    users: Annotated[int | None, typer.Option("-u", "--users", help="Simulated users of the run to come.")] = None,
-    port: Annotated[int, typer.Option("-p", "--port", help="Port of the intercepts in -s.")] = DEFAULT_PORT,
+    users: Annotated[
+        int | None, int_option("-u", "--users", help="Simulated users of the run to come.", example="1000")
+    ] = None,
+    port: Annotated[
+        int, int_option("-p", "--port", help="Port of the intercepts in -s.", example="36524")
+    ] = DEFAULT_PORT,
     xdp_mode: Annotated[str, typer.Option("--xdp-mode", help="For -s xdp:IFACE: auto, native or generic.")] = "auto",
     token: Annotated[str | None, typer.Option("--token", help="The intercept's token (or GRYPHON_TOKEN).")] = None,
     token_file: Annotated[Path | None, typer.Option("--token-file", help="A file that holds the token.")] = None,

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from gryphon.sender.interrupt import interruptible
+from gryphon.sender.numeric import int_option
 
 
 def extract(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Capture files, also with commas; - for stdin.")],
     ports: Annotated[str, typer.Option("-x", "--ports", metavar="PORTS", help="Recorded server ports: 80,443")],
     output: Annotated[str, typer.Option("-o", "--output", help="The capture to write, - for standard output.")],
-    sessions: Annotated[int | None, typer.Option("--sessions", help="At most so many, the first ones.")] = None,
+    sessions: Annotated[
+        int | None, int_option("--sessions", help="At most so many, the first ones.", example="100")
+    ] = None,
     session: Annotated[
         str | None, typer.Option("--session", metavar="N,M,...", help="These alone, by their numbers in all files.")
     ] = None,

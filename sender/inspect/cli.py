@@ -10,13 +10,16 @@ import typer
 
 from gryphon.controller.errors import InputFault
 from gryphon.sender.interrupt import interruptible
+from gryphon.sender.numeric import int_option
 from gryphon.sender.options import parse_arguments
 
 
 def inspect(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Capture files or patterns; - reads a pipe.")],
     ports: Annotated[str | None, typer.Option("-x", "--ports", help="Only services on these ports: 80,443.")] = None,
-    session: Annotated[int | None, typer.Option("--session", help="Print one session, by its number from 0.")] = None,
+    session: Annotated[
+        int | None, int_option("--session", help="Print one session, by its number from 0.", example="0")
+    ] = None,
     json: Annotated[str | None, typer.Option("--json", help="Write the result as JSON, - for standard output.")] = None,
     allow_encrypted: Annotated[
         bool, typer.Option("--allow-encrypted", help="TLS, SSH and salted logins count as replayable, as in send.")
