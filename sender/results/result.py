@@ -185,6 +185,7 @@ def _traffic(ring_lost: int, count: Mapping[Counter, int]) -> dict[str, dict[str
             "other_size": count[Counter.OTHER_SIZE],
             "other_content": count[Counter.OTHER_CONTENT],
             "missing": max(count[Counter.AWAITED] - count[Counter.MESSAGES_ANSWERED], 0),
+            "unawaited": max(count[Counter.MESSAGES_SENT] - count[Counter.AWAITED], 0),
             "extracted": count[Counter.EXTRACTED],
             "unextracted": count[Counter.UNEXTRACTED],
         },

@@ -60,6 +60,7 @@ def _counts(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _grid("packets", cells)
     names = {name: name for name in ("sent", "answered", "pushed", "matched", "mismatched", "missing")}
     names["mismatched"] = "differing"
+    names |= {"unawaited": "not awaited"} if messages["unawaited"] else {}
     yield from _grid("messages", {name: number(messages[key]) for key, name in names.items()})
     if messages["extracted"] or messages["unextracted"]:
         names = {"extracted": "extracted", "unextracted": "left as they were"}

@@ -109,4 +109,5 @@ def adds_up(server: Moody) -> None:
     assert count(Counter.RESPONSES) + count(Counter.STRAY) == server.given
     assert count(Counter.BYTES_SENT) == sum(len(c.stream) for c in server.all)
     assert count(Counter.BYTES_RECEIVED) <= sum(c.received - 1 for c in server.all)
+    assert count(Counter.MESSAGES_ANSWERED) <= count(Counter.AWAITED) <= count(Counter.MESSAGES_SENT)
     assert count(Counter.MISMATCHED) <= count(Counter.OTHER_SIZE) + count(Counter.OTHER_CONTENT)

@@ -45,6 +45,7 @@ def counters(**values: int) -> Counters:
         "bytes_received": 56_100_000,
         "messages_sent": 3000,
         "messages_answered": 3000,
+        "awaited": 3000,
     }
     # without loops a user's failure is a session's
     sessions = {name.replace("failed_", "sessions_"): value for name, value in values.items() if "failed_" in name}

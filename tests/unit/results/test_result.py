@@ -67,6 +67,7 @@ def test_counters_arrive_under_their_names() -> None:
         mismatched=4,
         other_size=3,
         other_content=2,
+        messages_sent=3100,
         awaited=3010,
         extracted=5,
         unextracted=6,
@@ -75,7 +76,7 @@ def test_counters_arrive_under_their_names() -> None:
     document = build_result(facts(counters=made, ring_lost=9)).document
     assert document["users"]["failed"] == {**dict.fromkeys(FAILURES, 0), "timeout": 3, "pmtu": 2}
     assert document["messages"] == {
-        "sent": 3000,
+        "sent": 3100,
         "answered": 3000,
         "pushed": 7,
         "matched": 2996,
@@ -83,6 +84,7 @@ def test_counters_arrive_under_their_names() -> None:
         "other_size": 3,
         "other_content": 2,
         "missing": 10,
+        "unawaited": 90,
         "extracted": 5,
         "unextracted": 6,
     }

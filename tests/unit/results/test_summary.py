@@ -111,6 +111,14 @@ def test_the_first_example_of_each_kind_of_trouble_is_shown() -> None:
     assert not any(":32769" in line for line in shown)
 
 
+def test_the_parts_of_the_messages_add_up_to_those_that_were_sent() -> None:
+    sent = counters(messages_sent=3500, awaited=3010, messages_answered=3000, mismatched=4)
+    shown = [words(line) for line in text(counters=sent).splitlines()]
+    at = shown.index("messages sent 3,500 answered 3,000 pushed 0")
+    assert shown[at + 1 : at + 3] == ["matched 2,996 differing 4 missing 10", "not awaited 490"]
+    assert "not awaited" not in text()
+
+
 def test_records_lost_are_shown_when_there_are_any() -> None:
     assert "lost in ring" not in text()
     assert "lost in ring 17" in words(text(ring_lost=17))
