@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
 
 import pytest
 from made_up import ETH0, ETH1, FIRST, GATEWAY, HEALTHY, RANGE, SERVER, SERVICE, bad, rows, spoiled
@@ -150,3 +151,41 @@ def test_a_strict_filter_counts_only_where_packets_for_the_service_come_in() -> 
     facts = spoiled(interfaces=(ETH0, ETH1, bridge), sysctls={"net.ipv4.conf.docker0.rp_filter": 1})
     assert bad(facts, SERVER) == []
     assert len(bad(facts, replace(SERVER, services=()))) == 1
+
+
+@pytest.mark.parametrize("name", ["net.core.somaxconn", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_tw_reuse"])
+def test_a_setting_that_cannot_be_read_is_unknown(name: str) -> None:
+    facts = replace(HEALTHY, sysctls={key: value for key, value in HEALTHY.sysctls.items() if key != name})
+    (row,) = rows(facts, SERVER, name.rpartition(".")[2])
+    assert row.finding == (Verdict.UNKNOWN, f"{name} cannot be read", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "told"),
+    [(0, Verdict.SUPPORTED, "off: when"), (1, Verdict.SUPPORTED, "cookies only when"), (2, Verdict.NOT, "no measure")],
+)
+def test_cookies_are_a_fault_only_when_every_connection_gets_one(value: int, verdict: Verdict, told: str) -> None:
+    (row,) = rows(spoiled(sysctls={"net.ipv4.tcp_syncookies": value}), SERVER, "tcp_syncookies")
+    assert row.finding.verdict is verdict
+    assert told in row.finding.seen
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0, Verdict.UNKNOWN), (1, Verdict.SUPPORTED), (2, Verdict.UNKNOWN)])
+def test_ports_used_again_matter_to_a_proxy_alone(value: int, verdict: Verdict) -> None:
+    (row,) = rows(spoiled(sysctls={"net.ipv4.tcp_tw_reuse": value}), SERVER, "tcp_tw_reuse")
+    assert row.finding.verdict is verdict
+    assert not row.bad
+
+
+@pytest.mark.parametrize(
+    ("listeners", "users", "mend"),
+    [
+        ({}, 1000, "gryphon check --role server -x PORT-ADDRESS:PORT -u USERS"),
+        ({SERVICE: Listener(1, 4096, 0, None)}, 1000, "run gryphon check with sudo"),
+        ({SERVICE: Listener(1, 4096, 0, (Process(77, "nginx", 1024),))}, None, "give -u"),
+    ],
+    ids=["no service", "somebody else's socket", "no users"],
+)
+def test_what_is_not_known_of_open_files_is_said_with_how_to_know_it(listeners: Any, users: Any, mend: str) -> None:
+    (row,) = rows(spoiled(listeners=listeners), replace(SERVER, users=users), "file limit")
+    assert (row.finding.verdict, row.finding.mend) == (Verdict.UNKNOWN, mend)
