@@ -11,6 +11,7 @@ from gryphon.sender.bar import reading
 from gryphon.sender.capture.load import check_whole, load
 from gryphon.sender.capture.recording import Recording, Rules
 from gryphon.sender.capture.unpack import check_readable
+from gryphon.sender.check.nearby import ask_nearby
 from gryphon.sender.check.start import warn_before
 from gryphon.sender.divide import Share, share_out
 from gryphon.sender.intercepts import parse_places, taken_addresses
@@ -65,6 +66,7 @@ def prepare(options: SendOptions, verify: Verify) -> Prepared:
             f"IPv{transfers.version}: give a range of the server's version with -c"
         )
     places = parse_places(options.intercept, options.port)
+    ask_nearby(pool.networks)
     check_pool(pool, options.users, taken_addresses(transfers.services, places))
     shares = share_out(pool, options.threads, options.users)
     user_rules = read_rules(options.rules, options.fields)

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_interface
 from pathlib import Path as File
 from typing import Any, Literal
 
+from gryphon.controller.forged import overlap
 from gryphon.controller.source import IPAddress, IPNetwork
 from gryphon.sender.check.facts import Interface, Path, Stranger
 from gryphon.sender.transmit.netlink import ETHERNET, FAILED, LOCAL, UP, Tables
@@ -19,6 +20,9 @@ _INCOMPLETE = 1  # NUD_INCOMPLETE
 _HEARD = 0x02 | 0x04 | 0x08 | 0x10  # NUD_REACHABLE, STALE, DELAY, PROBE; PERMANENT somebody has entered
 MOST_ASKED = 256
 """Addresses of a range on the link that are asked for at most."""
+FEW = 8
+"""Of a range on the link so many addresses are asked for before a run: not as many as a switch takes for an attack and
+closes the port for (dynamic ARP inspection: 15 requests a second)."""
 _PATIENCE_S = 1.0
 
 
@@ -97,17 +101,41 @@ def ask_for_strangers(netlink: Any, tables: Tables, networks: Sequence[IPNetwork
 
     Small IPv4 ranges only, and not without CAP_NET_ADMIN.
     """
-    asked = [
-        (one.index, ip_address(number))
+    _ask(netlink, tables, on_link([one for one in networks if one.version == 4], there, MOST_ASKED), networks, there)
+
+
+def ask_for_few(netlink: Any, tables: Tables, networks: Sequence[IPNetwork], there: Sequence[Interface]) -> None:
+    """The same before a run, of either IP version, where so few addresses lie on the link that all can be asked for."""
+    few = on_link(networks, there, FEW + 1)
+    if len(few) <= FEW:
+        _ask(netlink, tables, few, networks, there)
+
+
+def on_link(networks: Sequence[IPNetwork], there: Sequence[Interface], most: int) -> list[tuple[int, IPAddress]]:
+    """Addresses of ranges on links of this host, with the interface's index; at most so many of each range there."""
+    return [
+        (one.index, type(own.ip)(number))
         for network in networks
         for one in there
+        if one.up and one.ethernet
         for own in one.addresses
-        if network.version == 4 == own.version and network.overlaps(own.network)
-        for number in _common(network, own.network)
+        if overlap(network, own.network)
+        for number in _common(network, own.network, most)
         if number != int(own.ip)
     ]
+
+
+def _ask(
+    netlink: Any,
+    tables: Tables,
+    addresses: Sequence[tuple[int, IPAddress]],
+    networks: Sequence[IPNetwork],
+    there: Sequence[Interface],
+) -> None:
+    """Until one has answered, or the time is over. Who is known is not asked: an entry made by hand would be lost."""
     names = {one.index: one.name for one in there}
     try:
+        asked = [each for each in addresses if not tables.neighbour(*each).known]
         for index, address in asked:
             tables.use(index, address)
     except OSError:
@@ -117,8 +145,8 @@ def ask_for_strangers(netlink: Any, tables: Tables, networks: Sequence[IPNetwork
         time.sleep(0.05)
 
 
-def _common(one: IPNetwork, other: IPNetwork) -> range:
-    """The addresses of both, at most ``MOST_ASKED``, as numbers."""
+def _common(one: IPNetwork, other: IPNetwork, most: int) -> range:
+    """The addresses of both that a host may have, at most so many, as numbers."""
     first = max(int(one[0]), int(other[0]) + 1)
-    end = min(int(one[-1]) + 1, int(other[-1]))
-    return range(first, min(end, first + MOST_ASKED))
+    end = min(int(one[-1]) + 1, int(other[-1]) + (other.version == 6))
+    return range(first, min(end, first + most))

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 
 import pytest
+from checking import changed
 
 from gryphon.lab.commands import interception, script
 from gryphon.lab.hosts import Lab
@@ -128,6 +129,16 @@ def test_a_missing_interface_is_named_with_those_there_are(lab: Lab, recording: 
     assert "no interface eth9" in sentence(done)
     assert "eth0" in done.stderr
     assert done.returncode == 3
+
+
+def test_a_live_host_on_the_link_that_nobody_has_spoken_to_is_no_forged_user(lab: Lab, recording: Recording) -> None:
+    address = "10.16.17.200"
+    with changed(lab, "assistant", f"address add {address}/24 dev eth1", f"address del {address}/24 dev eth1"):
+        before = lab.run("sender", ["ip", "neigh", "show", address]).stdout
+        done = send(lab, {"-s": "xdp:eth0", "-c": address})
+    assert before == ""
+    assert f"{address}/32 contains {address}, a neighbour of this host (02:00:10:16:17:19)" in sentence(done)
+    assert done.returncode == 2
 
 
 def test_ranges_of_strangers_are_refused_in_the_local_topology(lab: Lab, recording: Recording) -> None:
