@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -24,6 +26,18 @@ def scapy_asks_nobody() -> None:
 
     conf.neighbor.resolvers.clear()
     conf.neighbor.resolve = lambda *_: "02:00:00:00:00:02"
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Iterator[None]:
+    """A command's log that a test has opened is no later test's, whichever module the worker takes up next."""
+    root, ours = logging.getLogger(), logging.getLogger("gryphon")
+    before = root.level, list(root.handlers), ours.level, list(ours.handlers), ours.propagate, logging.raiseExceptions
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    ours.setLevel(before[2])
+    ours.handlers[:], ours.propagate, logging.raiseExceptions = before[3:]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,6 @@ from gryphon.controller.logs import FILE_ONLY, LEVELS
 from gryphon.sender.logs import open_log, without_secrets
 from gryphon.sender.meter import Meter
 from gryphon.sender.shared_measures import SharedMeasures
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """The process's loggers, as they were afterwards."""
-    root, ours = logging.getLogger(), logging.getLogger("gryphon")
-    before = root.level, ours.level, list(root.handlers)
-    yield
-    root.setLevel(before[0])
-    ours.setLevel(before[1])
-    root.handlers[:] = before[2]
 
 
 @pytest.mark.parametrize(("word", "held"), [("error", 1), ("warning", 2), ("info", 3), ("debug", 4)])
