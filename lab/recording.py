@@ -84,7 +84,7 @@ def recorded(lab: Lab, path: Path, port: int, sessions: int) -> Iterator[None]:
     """
     with Tap(lab, "server", "eth0", path, f"tcp port {port}") as tap:
         yield
-        until("the last FIN in the recording", lambda: _closed(tap, port) == sessions)
+        until("the last FIN in the recording", lambda: _closed(tap, port) == sessions, seconds=30)
 
 
 def browse(lab: Lab, visits: Sequence[Visit], *, version: int = 4, host: HostName = "sender") -> None:

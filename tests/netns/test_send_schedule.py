@@ -54,7 +54,7 @@ def test_users_come_back_to_a_server_that_still_remembers_their_ports(lab: Lab, 
         before = nginx.mark()
         line = options(recording, "xdp:eth0", users)
         line[line.index("-c") + 1] = "10.17.15.77"
-        run = start(lab, [*line, "--loops", "2", "-i", "5000"])
+        run = start(lab, [*line, "--loops", "2", "-i", "2000"])
         assert run.finish(100) == 0, run.text
         served = nginx.since(before)
         remembered = lab.run("server", ["ss", "-Htn", "state", "time-wait", "dst", "10.17.15.77"]).stdout
