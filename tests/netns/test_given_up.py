@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gryphon.lab.commands import script
 from gryphon.lab.hosts import Lab
 from gryphon.lab.recording import Recording
 from gryphon.lab.servers import Nginx
+from gryphon.lab.waiting import until
 
 ADMIN = 1 << 12
 
@@ -84,6 +86,7 @@ def test_a_sender_runs_with_what_it_needs_and_keeps_nothing_but_the_neighbours(
 ) -> None:
     with intercepted(lab, topology) as (where, _):
         run = long_run(lab, nginx, recording, where.intercept, more)
+        until("a user that has completed", lambda: re.search(r" done [1-9]", run.text), seconds=30)
         left = held(run.child.pid)
         run.child.terminate()
         assert run.finish(20) == 130, run.text
