@@ -1,6 +1,7 @@
 # What the README's commands run. `make demo` and `make test` are enough on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz fuzz-bpf leak faults soak documented pictures dist lint manual install uninstall clean
+.PHONY: help setup demo test fuzz fuzz-bpf leak faults soak documented pictures dist lint manual install uninstall clean \
+	box validate test-vagrant
 SHELL := /bin/bash
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -16,6 +17,9 @@ help:
 	@echo "make faults  what a run makes of dead processes, a cut or slow channel, a server short of files (build/faults.txt)"
 	@echo "make soak    an hour of users that come back, and what of memory, files, threads, timers, latency drifts (SOAK_SECONDS=...)"
 	@echo "make documented  the commands of docs/tutorial.md and docs/howto/ as they are written, in the lab: three minutes"
+	@echo "make box     boxes for Vagrant, out of Debian's packages: Debian 12 and 13 with their own kernels"
+	@echo "make validate  vagrant/Vagrantfile is one (packages: vagrant, vagrant-libvirt)"
+	@echo "make test-vagrant  the three topologies and more in virtual machines of both boxes, without a network (BOX=debian12)"
 	@echo "make pictures    docs/pictures out of real runs in the lab"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make manual  manual pages out of the commands and the docs (manual/pages)"
@@ -62,6 +66,21 @@ soak: setup
 documented: setup
 	$(SUDO) env GRYPHON_DOCUMENTED=all .venv/bin/python -m pytest tests/netns/test_documented.py
 
+# A mount namespace: whatever ends it, no mount stays.
+BOX := all
+box: setup
+	$(SUDO) vagrant/setup.sh machines
+	$(SUDO) unshare --mount .venv/bin/python -m vagrant.build $(filter-out all,$(BOX))
+
+validate:
+	$(SUDO) vagrant/setup.sh validate
+	cd vagrant && VAGRANT_HOME=$(CURDIR)/build/vagrant/home VAGRANT_DOTFILE_PATH=$(CURDIR)/build/vagrant/dot \
+	    VAGRANT_CHECKPOINT_DISABLE=1 VAGRANT_DEFAULT_PROVIDER=libvirt GRYPHON_DIST=. vagrant validate
+
+test-vagrant: setup
+	$(SUDO) vagrant/setup.sh machines
+	$(SUDO) .venv/bin/python -m vagrant.run --box $(BOX)
+
 pictures: setup
 	$(SUDO) .venv/bin/python -m manual.pictures
 
@@ -72,6 +91,7 @@ lint: setup
 	mkdir -p build/typing/gryphon
 	for package in $(PACKAGES); do ln -sfn ../../../$$package build/typing/gryphon/$$package; done
 	MYPYPATH=build/typing .venv/bin/mypy --strict $(PACKAGES:%=-p gryphon.%)
+	MYPYPATH=build/typing:. .venv/bin/mypy --strict -p vagrant
 
 manual: setup
 	.venv/bin/python -m manual
