@@ -78,7 +78,8 @@ def libvirtd(work: Path) -> Iterator[None]:
     _private_folders(work)
     said = work / "libvirtd.log"
     with said.open("wb") as log:
-        daemon = subprocess.Popen([shutil.which("libvirtd") or "/usr/sbin/libvirtd"], stdout=log, stderr=log)
+        line = [shutil.which("libvirtd") or "/usr/sbin/libvirtd", "--pid-file", "/run/libvirt/libvirtd.pid"]
+        daemon = subprocess.Popen(line, stdout=log, stderr=log)
     try:
         until("libvirtd", lambda: daemon.poll() is not None or _SOCKET.exists(), seconds=60)
         if daemon.poll() is not None:

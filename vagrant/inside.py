@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gryphon.controller.errors import EnvironmentFault
+from gryphon.controller.errors import EnvironmentFault, Fault
 from vagrant import driver
 from vagrant.boxes import BOXES, CHECKOUT, HERE, Box
 from vagrant.compiled import compile_engine
@@ -92,7 +92,14 @@ def _test(box: Box, work: Path, arguments: Sequence[str]) -> int:
 def main() -> int:
     """Everything inside of the namespaces."""
     work, box = Path(sys.argv[1]), BOXES[sys.argv[2]]
-    return _test(box, work, sys.argv[3:])
+    try:
+        return _test(box, work, sys.argv[3:])
+    except Fault as fault:
+        print(f"vagrant: {fault}", file=sys.stderr)
+        return fault.status
+    except subprocess.CalledProcessError as failed:
+        print(f"vagrant: `{' '.join(map(str, failed.cmd))}` ended with {failed.returncode}; see above", file=sys.stderr)
+        return 3
 
 
 if __name__ == "__main__":

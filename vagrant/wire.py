@@ -69,7 +69,7 @@ class Wire:
         try:
             for name in self._captures if kind is None else ():
                 other = "10.16.15.118" if name != "server" else "10.16.15.119"
-                self._machines[name].run(f"ping -c 1 {other}")
+                self._machines[name].run(f"sudo ping -c 1 {other}")
                 until(f"the last frame of {name}", partial(self._pings, name), seconds=30)
         finally:
             for capture in self._captures.values():
