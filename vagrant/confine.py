@@ -16,6 +16,8 @@ from gryphon.controller.errors import EnvironmentFault
 from gryphon.lab.waiting import until
 
 UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+_MORTAL = ["setpriv", "--pdeathsig", "KILL"]
+"""Who is killed while they wait takes everything inside along."""
 _FIRST = ["sh", "-c", '"$@"; exit $?', "sh"]
 """The first process inside, which takes leave of those that nobody waits for: libvirt waits until they are gone."""
 _PRIVATE = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run/libvirt")
@@ -37,7 +39,7 @@ _QEMU = (
 def run_confined(line: Sequence[str | Path]) -> int:
     """Runs a command in new namespaces, and gives its exit status; Ctrl-C is the command's own."""
     made = [path for path in map(Path, _PRIVATE) if not path.exists()]
-    process = subprocess.Popen([*UNSHARE, *_FIRST, *map(str, line)])
+    process = subprocess.Popen([*_MORTAL, *UNSHARE, *_FIRST, *map(str, line)])
     try:
         while True:
             try:

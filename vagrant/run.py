@@ -29,6 +29,8 @@ def main() -> int:
             options.error(f"{box.file} is not there: `make box` makes it.")
     if chosen.shell:
         arguments = [SHELL]
+    for left in BUILD.glob("run-*"):  # of a run that was killed
+        shutil.rmtree(left)
     statuses = []
     for box in boxes:
         begun = time.monotonic()
